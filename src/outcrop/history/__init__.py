@@ -1,0 +1,3 @@
+"""
+What is kept after a turn: its record of usage.
+"""

@@ -1,0 +1,3 @@
+"""
+The only place that knows the web framework: routes, sockets, lifecycle.
+"""

@@ -1,0 +1,3 @@
+"""
+Turns and their logs: the heart. A turn is owned here, never by a connection.
+"""

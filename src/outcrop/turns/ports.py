@@ -1,0 +1,149 @@
+"""
+The small protocols that the heart calls and the floors around it implement; `server/app.py` plugs them together.
+
+Upwards: `Ledger` and `Budget` (implemented by `history` and `accounts`). Downwards: `Upstream` (implemented by
+`upstream.client`), `Adapter` and `StreamDecoder` (implemented by one file per model family in `adapters`).
+"""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from outcrop.types import (
+    ChatRequest,
+    MessageSink,
+    ResolvedModel,
+    StreamEnd,
+    StreamEvent,
+    UpstreamCall,
+    Usage,
+    WholeAnswer,
+)
+
+
+class Upstream(Protocol):
+    """
+    Call Bedrock. Cancelling a call closes its connection at once; failures are raised as `UpstreamError`.
+    """
+
+    async def stream(self, call: UpstreamCall, sink: MessageSink) -> StreamEnd:
+        """
+        Open a streaming call and give its messages to `sink` as they come, until the body ends.
+
+        Raises:
+            UpstreamError: before or after the first message, also for exceptions that come inside the stream. Every
+                message that preceded the failure has been given to `sink`. An exception that `sink` raises ends the
+                call, closes the connection, and is raised here unchanged.
+        """
+        ...
+
+    async def fetch(self, call: UpstreamCall) -> WholeAnswer:
+        """
+        Make a call that does not stream and return its answer.
+        """
+        ...
+
+
+class StreamDecoder(Protocol):
+    """
+    Turn one stream's messages into events. Pure; one decoder per stream.
+    """
+
+    def feed(self, event_type: str, payload: bytes) -> list[StreamEvent]:
+        """
+        Take one message and return its events, often one, possibly none.
+
+        Raises:
+            InvalidMessage: the payload is not what this family sends.
+            UpstreamError: the payload says that the model failed.
+        """
+        ...
+
+    def flush(self) -> list[StreamEvent]:
+        """
+        Take the end of the body and return what was held back.
+
+        Raises:
+            StreamInterrupted: no terminal event has come.
+        """
+        ...
+
+
+class Adapter(Protocol):
+    """
+    Speak one model family's native format.
+    """
+
+    def build_call(self, request: ChatRequest, model: ResolvedModel) -> UpstreamCall:
+        """
+        Build the call for a request.
+
+        Raises:
+            RequestError: the model can't take something that the request holds; the message names the model and it.
+        """
+        ...
+
+    def decoder(self) -> StreamDecoder:
+        """
+        Make a decoder for one stream.
+        """
+        ...
+
+    def parse_answer(self, body: bytes, headers: Mapping[str, str]) -> list[StreamEvent]:
+        """
+        Turn a whole answer into the events that streaming it would have given, its terminal included.
+
+        Raises:
+            InvalidMessage: the body is not what this family sends.
+        """
+        ...
+
+
+class AdapterLookup(Protocol):
+    """
+    Find the adapter for a resolved model (`adapters.registry.find_adapter`).
+    """
+
+    def __call__(self, model: ResolvedModel) -> Adapter:
+        """
+        Return the adapter of the model's family.
+        """
+        ...
+
+
+class Ledger(Protocol):
+    """
+    Keep one row per call to Bedrock: written before the call, settled once after it.
+    """
+
+    async def open_intent(self, *, turn_id: str, principal_id: str, model_id: str) -> None:
+        """
+        Commit that a call is about to be made.
+        """
+        ...
+
+    async def settle(self, *, turn_id: str, outcome: str, usage: Usage, attempts: int) -> None:
+        """
+        Commit how the call ended and what it used. Called exactly once per intent.
+        """
+        ...
+
+
+class Budget(Protocol):
+    """
+    Hold back what a turn may cost, before it costs it.
+    """
+
+    async def reserve(self, *, turn_id: str, principal_id: str, max_output_tokens: int) -> None:
+        """
+        Reserve for a turn.
+
+        Raises:
+            TooManyRequests: nothing is left; the message says until when.
+        """
+        ...
+
+    async def settle(self, *, turn_id: str, usage: Usage) -> None:
+        """
+        Replace the reservation by what was used.
+        """
+        ...

@@ -1,0 +1,361 @@
+"""
+The narrow waist: the frozen values that every layer speaks.
+
+A dialect can only produce a `ChatRequest`; an adapter can only produce an `UpstreamCall` and `StreamEvent`s; a turn log
+holds `LogEntry`s. Nothing here knows a client's JSON, a model's JSON, a socket or a clock.
+
+Laws of an event stream: it opens with one `MessageStart`, ends with exactly one `MessageStop` or `StreamFailed`, and
+nothing follows. A whole answer is the fold of its events (`outcrop.turns.fold`), so streaming and whole answers cannot
+differ.
+
+`provider_details` carries, opaque, what a model family says that has no field here. It is passed on, never dropped.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+import msgspec
+
+CacheTtl = Literal["5m", "1h"]
+Role = Literal["user", "assistant"]
+ReasoningEffort = Literal["low", "medium", "high", "xhigh", "max"]
+Operation = Literal["invoke", "invoke_stream", "converse", "converse_stream"]
+StopReason = Literal[
+    "end_turn",
+    "max_tokens",
+    "stop_sequence",
+    "tool_use",
+    "pause_turn",
+    "refusal",
+    "content_filtered",
+    "guardrail_intervened",
+    "context_window_exceeded",
+    "malformed_output",
+    "stopped",
+    "other",
+]
+"""
+Why an answer ended. `stopped` means that a client asked us to stop; `other` that the model gave a reason which has no
+name here (it is then in `provider_details["stop_reason"]`).
+"""
+
+
+class TextPart(msgspec.Struct, frozen=True, kw_only=True, tag="text", tag_field="type"):
+    """
+    Hold text. `cache_ttl` marks the prefix up to and including this part as worth caching.
+    """
+
+    text: str
+    cache_ttl: CacheTtl | None = None
+    provider_details: Mapping[str, Any] | None = None
+
+
+class ImagePart(msgspec.Struct, frozen=True, kw_only=True, tag="image", tag_field="type"):
+    """
+    Hold an inline image: its media type (`image/png`, `image/jpeg`, `image/gif`, `image/webp`) and its bytes.
+    """
+
+    media_type: str
+    data: bytes
+    cache_ttl: CacheTtl | None = None
+
+
+class DocumentPart(msgspec.Struct, frozen=True, kw_only=True, tag="document", tag_field="type"):
+    """
+    Hold an inline document: its media type (`application/pdf`, `text/plain`, …), its bytes, and what to call it.
+    """
+
+    media_type: str
+    data: bytes
+    name: str = "document"
+    context: str | None = None
+    citations: bool = False
+    cache_ttl: CacheTtl | None = None
+
+
+class ReasoningPart(msgspec.Struct, frozen=True, kw_only=True, tag="reasoning", tag_field="type"):
+    """
+    Hold a model's reasoning. `signature` must go back unmodified; `redacted` is an encrypted block instead of text.
+    """
+
+    text: str = ""
+    signature: str | None = None
+    redacted: str | None = None
+
+
+class ToolUsePart(msgspec.Struct, frozen=True, kw_only=True, tag="tool_use", tag_field="type"):
+    """
+    Hold a model's call of a tool, with its complete JSON arguments.
+    """
+
+    tool_use_id: str
+    name: str
+    input: Mapping[str, Any]
+    cache_ttl: CacheTtl | None = None
+
+
+class ToolResultPart(msgspec.Struct, frozen=True, kw_only=True, tag="tool_result", tag_field="type"):
+    """
+    Hold what a tool answered to the call `tool_use_id`.
+    """
+
+    tool_use_id: str
+    content: tuple[TextPart | ImagePart | DocumentPart, ...]
+    is_error: bool = False
+    cache_ttl: CacheTtl | None = None
+
+
+Part = TextPart | ImagePart | DocumentPart | ReasoningPart | ToolUsePart | ToolResultPart
+
+
+class Message(msgspec.Struct, frozen=True):
+    """
+    Hold one message of a conversation: who speaks, and its parts in order.
+    """
+
+    role: Role
+    parts: tuple[Part, ...]
+
+
+class Reasoning(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    Say how much a model may reason before it answers.
+
+    `mode` is `enabled` (with `budget_tokens`, at least 1024), `adaptive` (the model decides) or `disabled`.
+    """
+
+    mode: Literal["enabled", "adaptive", "disabled"]
+    budget_tokens: int | None = None
+    effort: ReasoningEffort | None = None
+
+
+class GenerationParams(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    Hold the sampling parameters. None means "not given": the model's own default holds.
+    """
+
+    max_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    stop_sequences: tuple[str, ...] = ()
+    reasoning: Reasoning | None = None
+
+
+class ToolSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    Describe a tool that the model may call; `input_schema` is a JSON Schema object.
+    """
+
+    name: str
+    input_schema: Mapping[str, Any]
+    description: str | None = None
+    strict: bool | None = None
+    cache_ttl: CacheTtl | None = None
+
+
+class ToolChoice(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    Say whether the model may (`auto`), must (`any`), must not (`none`) call a tool, or must call `name` (`tool`).
+    """
+
+    mode: Literal["auto", "any", "none", "tool"]
+    name: str | None = None
+    allow_parallel: bool = True
+
+
+class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    Hold one prompt and all that belongs to it: the only thing that a dialect may produce.
+
+    `model` is what the client wrote. `stream` says which of Bedrock's operations is called, not how the client is
+    answered. `provider_options` are fields for the model's own body that have no name here; an adapter that can't send
+    one refuses it.
+    """
+
+    model: str
+    messages: tuple[Message, ...]
+    system: tuple[TextPart, ...] = ()
+    params: GenerationParams = GenerationParams()
+    tools: tuple[ToolSpec, ...] = ()
+    tool_choice: ToolChoice | None = None
+    stream: bool = True
+    provider_options: Mapping[str, Any] = {}
+
+
+class ResolvedModel(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    Say what a client's model name stands for.
+
+    `name` is what the client wrote, `model_id` what Bedrock gets (a base ID, a profile ID or an ARN), `base_id` the
+    base model's ID (the key of the catalogue; equal to `model_id` for what the catalogue does not know), `family` the
+    key of the adapters' registry. Limits are None where nothing is known. `refuses` names the request's fields that
+    this model refuses: `prefill`, `temperature`, `top_p`, `top_k`, `images`, `documents`, `tools`, `streaming`, ….
+    """
+
+    name: str
+    model_id: str
+    base_id: str
+    family: str
+    max_output_tokens: int | None = None
+    context_tokens: int | None = None
+    refuses: frozenset[str] = frozenset()
+
+
+class UpstreamCall(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    Name one call to Bedrock: the only thing that an adapter may ask for.
+
+    `body` is the JSON as sent. `headers` holds additional `x-amzn-bedrock-*` headers in lower case.
+    """
+
+    operation: Operation
+    model_id: str
+    body: bytes
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+UpstreamMessage = tuple[str, bytes]
+"""
+One event-stream message, unwrapped: its `:event-type` and its payload. For `invoke_stream` the payload is the model's
+own JSON (the base64 in `chunk` is already decoded); for `converse_stream` it is the event's JSON.
+"""
+
+MessageSink = Callable[[list[UpstreamMessage]], None]
+"""
+What a stream's messages are given to: all that came complete in one chunk from the socket, in one synchronous call.
+"""
+
+
+class WholeAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    Hold the answer to a call that does not stream: its body, and its headers with lower-case names.
+    """
+
+    body: bytes
+    headers: Mapping[str, str]
+    aws_request_id: str | None = None
+    attempts: int = 1
+
+
+class StreamEnd(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    Say that a stream's body ended as HTTP says it should. Whether its terminal event came is the decoder's business.
+    """
+
+    headers: Mapping[str, str]
+    aws_request_id: str | None = None
+    attempts: int = 1
+
+
+class Usage(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    Count tokens. `input_tokens` excludes what was read from or written to the prompt cache.
+
+    `estimated` marks counts that Bedrock did not report.
+    """
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    estimated: bool = False
+
+
+class MessageStart(msgspec.Struct, frozen=True, kw_only=True, tag="message_start", tag_field="type"):
+    """
+    Open the answer.
+    """
+
+    message_id: str | None = None
+    provider_details: Mapping[str, Any] | None = None
+
+
+class TextDelta(msgspec.Struct, frozen=True, tag="text_delta", tag_field="type"):
+    """
+    Add text to content block `index`. Neighbouring deltas of one block may be merged.
+    """
+
+    text: str
+    index: int = 0
+    provider_details: Mapping[str, Any] | None = None
+
+
+class ReasoningDelta(msgspec.Struct, frozen=True, kw_only=True, tag="reasoning_delta", tag_field="type"):
+    """
+    Add reasoning to content block `index`: text, then its signature, or one redacted block (base64, opaque).
+    """
+
+    text: str = ""
+    index: int = 0
+    signature: str | None = None
+    redacted: str | None = None
+
+
+class ToolUseStart(msgspec.Struct, frozen=True, kw_only=True, tag="tool_use_start", tag_field="type"):
+    """
+    Open a tool call in content block `index`.
+    """
+
+    index: int
+    tool_use_id: str
+    name: str
+
+
+class ToolUseDelta(msgspec.Struct, frozen=True, kw_only=True, tag="tool_use_delta", tag_field="type"):
+    """
+    Add a fragment to the JSON arguments of the tool call in block `index`; concatenated, they are one document.
+    """
+
+    index: int
+    input_json: str
+
+
+class UsageReport(msgspec.Struct, frozen=True, tag="usage", tag_field="type"):
+    """
+    Report token counts. A later report replaces an earlier one.
+    """
+
+    usage: Usage
+
+
+class MessageStop(msgspec.Struct, frozen=True, kw_only=True, tag="message_stop", tag_field="type"):
+    """
+    End the answer well. Nothing follows.
+    """
+
+    stop_reason: StopReason
+    stop_sequence: str | None = None
+    provider_details: Mapping[str, Any] | None = None
+
+
+class StreamFailed(msgspec.Struct, frozen=True, kw_only=True, tag="failed", tag_field="type"):
+    """
+    End the answer badly. What came before is a true prefix; nothing follows.
+
+    `code`, `status` and `retryable` are those of the error in `outcrop.errors`; `message` is written for a person.
+    """
+
+    code: str
+    message: str
+    status: int = 502
+    retryable: bool = False
+    retry_after_seconds: float | None = None
+    aws_error: str | None = None
+    aws_request_id: str | None = None
+
+
+StreamEvent = (
+    MessageStart | TextDelta | ReasoningDelta | ToolUseStart | ToolUseDelta | UsageReport | MessageStop | StreamFailed
+)
+TerminalEvent = MessageStop | StreamFailed
+
+
+class LogEntry(msgspec.Struct, frozen=True):
+    """
+    Place one event in its turn's log. `seq` counts from 1, without gaps; 0 means "before the first event".
+    """
+
+    seq: int
+    event: StreamEvent

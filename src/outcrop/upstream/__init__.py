@@ -1,0 +1,3 @@
+"""
+The only place that talks to AWS: connections, deadlines, retries, credentials.
+"""

@@ -1,0 +1,3 @@
+"""
+Bytes and values: the AWS event stream, SigV4 and server-sent events, without clock or I/O.
+"""
