@@ -1,0 +1,203 @@
+"""
+The command line: `outcrop serve · emulate · chat · models · keys · doctor`.
+
+Arguments are parsed here, and errors become one sentence on standard error and exit code 1 (2 for wrong arguments).
+Imports are inside the commands, so that `--help` is quick.
+"""
+
+import asyncio
+import sys
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from outcrop.errors import OutcropError
+
+app = typer.Typer(
+    name="outcrop",
+    help="A self-hosted chat gateway for Amazon Bedrock, with a local Bedrock emulator inside.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+ConfigOption = Annotated[Path | None, typer.Option("--config", help="A TOML file with settings.")]
+FirstTokenOption = Annotated[
+    float | None, typer.Option("--first-token-ms", help="Emulator: time to the first token, in milliseconds.")
+]
+PaceOption = Annotated[
+    float | None, typer.Option("--tokens-per-second", help="Emulator: pace; 0 is as fast as it can.")
+]
+JitterOption = Annotated[float | None, typer.Option("--jitter", help="Emulator: unevenness of the pace, 0 to 1.")]
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on; beyond loopback, keys are needed.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 picks a free one.")] = None,
+    emulate: Annotated[
+        bool | None, typer.Option("--emulate/--no-emulate", help="Use the emulator always, or never.")
+    ] = None,
+    config: ConfigOption = None,
+    first_token_ms: FirstTokenOption = None,
+    tokens_per_second: PaceOption = None,
+    jitter: JitterOption = None,
+) -> None:
+    """
+    Run the gateway. Without AWS credentials it uses the embedded emulator, and says so.
+
+    Every setting can also be given as OUTCROP_NAME, or in the TOML file; docs/settings.md lists them.
+    """
+    with _errors_as_sentences():
+        from outcrop.server.app import serve as run_server
+        from outcrop.server.logs import configure_logs
+        from outcrop.settings import load_settings
+
+        given = {
+            "host": host,
+            "port": port,
+            "emulate": emulate,
+            "first_token_ms": first_token_ms,
+            "tokens_per_second": tokens_per_second,
+            "jitter": jitter,
+        }
+        settings = load_settings(given, config_file=config)
+        configure_logs(settings.log_level, settings.log_format)
+        _run(run_server(settings))
+
+
+@app.command()
+def emulate(
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 picks a free one.")] = 9099,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    first_token_ms: FirstTokenOption = None,
+    tokens_per_second: PaceOption = None,
+    jitter: JitterOption = None,
+    key: Annotated[
+        list[str] | None, typer.Option(help="ACCESS_KEY_ID=SECRET whose signatures are accepted; repeatable.")
+    ] = None,
+    require_auth: Annotated[bool, typer.Option("--require-auth", help="Refuse requests without credentials.")] = False,
+) -> None:
+    """
+    Run the local Bedrock emulator alone, for boto3, the AWS CLI and other SDKs (`--endpoint-url`).
+    """
+    with _errors_as_sentences():
+        from outcrop.emulator.server import run
+        from outcrop.emulator.settings import EmulatorConfig
+
+        base = EmulatorConfig(host=host, port=port, keys=_parse_keys(key) if key else None, strict_auth=require_auth)
+        pace = {"first_token_ms": first_token_ms, "tokens_per_second": tokens_per_second, "jitter": jitter}
+        run(msgspec.structs.replace(base, **{name: value for name, value in pace.items() if value is not None}))
+
+
+@app.command()
+def chat(
+    model: Annotated[str, typer.Argument(help="Short name, model ID, profile or ARN.")] = "anthropic",
+    url: Annotated[
+        str | None, typer.Option(help="A running gateway (http://127.0.0.1:8080); default: one of its own.")
+    ] = None,
+    key: Annotated[
+        str | None, typer.Option(envvar="OUTCROP_KEY", help="The gateway's key, where it wants one.")
+    ] = None,
+    system: Annotated[str | None, typer.Option(help="A system prompt.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(help="Longest answer, in tokens.")] = None,
+    temperature: Annotated[float | None, typer.Option(help="How free the model is, 0 to 1.")] = None,
+) -> None:
+    """
+    Talk to a model in the terminal. Ctrl-C stops the answer, Ctrl-D leaves.
+    """
+    with _errors_as_sentences():
+        from outcrop.commands.chat import ChatOptions, run_chat
+
+        options = ChatOptions(
+            model=model, url=url, key=key, system=system, max_tokens=max_tokens, temperature=temperature
+        )
+        raise typer.Exit(run_chat(options))
+
+
+@app.command()
+def models(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False, config: ConfigOption = None
+) -> None:
+    """
+    List the models by the names that clients may use.
+    """
+    with _errors_as_sentences():
+        from outcrop.commands.models import print_models
+        from outcrop.settings import load_settings
+
+        print_models(load_settings(config_file=config), as_json=as_json)
+
+
+@app.command()
+def keys(name: Annotated[str, typer.Argument(help="Who the key is for.")]) -> None:
+    """
+    Make a key for a caller. The key is shown once; the settings hold its digest only.
+    """
+    from outcrop.accounts.authenticate import make_key
+
+    key, digest = make_key()
+    typer.echo(
+        f"key for {name}, shown only now:\n\n    {key}\n\nsettings file:\n\n    [api_keys]\n    {name!r} = '{digest}'"
+    )
+
+
+@app.command()
+def doctor(config: ConfigOption = None) -> None:
+    """
+    Check credentials, region, reachability, model access and clock, each with a remedy.
+    """
+    with _errors_as_sentences():
+        from outcrop.commands.doctor import run_doctor
+        from outcrop.settings import load_settings
+
+        raise typer.Exit(run_doctor(load_settings(config_file=config)))
+
+
+@app.command()
+def version() -> None:
+    """
+    Print the version.
+    """
+    from outcrop import __version__
+
+    typer.echo(__version__)
+
+
+def main() -> None:
+    """
+    Run the command line.
+    """
+    app()
+
+
+@contextmanager
+def _errors_as_sentences() -> Iterator[None]:
+    try:
+        yield
+    except OutcropError as error:
+        sys.stderr.write(f"outcrop: {error.message}\n")
+        raise typer.Exit(1) from error
+
+
+def _parse_keys(pairs: list[str]) -> dict[str, str]:
+    keys_by_id = {}
+    for pair in pairs:
+        access_key_id, separator, secret = pair.partition("=")
+        if not (access_key_id and separator and secret):
+            raise typer.BadParameter("expected ACCESS_KEY_ID=SECRET", param_hint="--key")
+        keys_by_id[access_key_id] = secret
+    return keys_by_id
+
+
+def _run(main_coroutine: Coroutine[Any, Any, None]) -> None:
+    if sys.platform == "win32":
+        asyncio.run(main_coroutine)
+    else:
+        import uvloop
+
+        uvloop.run(main_coroutine)

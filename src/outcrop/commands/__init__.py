@@ -1,0 +1,3 @@
+"""
+What the commands of the terminal do; `outcrop.cli` parses their arguments.
+"""

@@ -1,0 +1,177 @@
+"""
+Where the parts are plugged together, and where it is decided what answers: Bedrock, or the embedded emulator.
+"""
+
+import asyncio
+import os
+from contextlib import AsyncExitStack
+from typing import Any
+
+import structlog
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp
+
+from outcrop.accounts.limits import OpenBudget
+from outcrop.adapters.registry import find_adapter
+from outcrop.catalogue.resolve import DEFAULT_SHORT_NAMES, list_models, resolve
+from outcrop.emulator.server import EmulatorServer
+from outcrop.emulator.settings import EmulatorConfig
+from outcrop.errors import SettingsError, UnknownModel
+from outcrop.history.ledger import MemoryLedger
+from outcrop.server.guard import Guard, GuardRules
+from outcrop.server.http import build_routes
+from outcrop.server.lifecycle import GatewayServer, make_uvicorn_config
+from outcrop.server.services import Services, UpstreamInfo
+from outcrop.settings import Settings
+from outcrop.turns.memory import MemoryTurnLog
+from outcrop.turns.service import TurnLimits, TurnService
+from outcrop.upstream.client import BedrockClient
+from outcrop.upstream.credentials import BotocoreCredentials, CredentialSource, StaticCredentials
+from outcrop.upstream.deadlines import Deadlines
+from outcrop.upstream.endpoint import find_endpoint_url, find_region
+from outcrop.upstream.pool import PoolLimits
+from outcrop.wire.sigv4 import Credentials
+
+DEFAULT_REGION = "us-east-1"
+EMULATOR_CREDENTIALS = Credentials(access_key_id="emulator", secret_access_key="emulator")  # noqa: S106  no secret: it opens nothing
+
+logger = structlog.get_logger(__name__)
+
+
+async def serve(settings: Settings) -> None:
+    """
+    Run the gateway until it is told to stop, and drain it.
+
+    Raises:
+        SettingsError: the settings can't be served as they stand.
+        CredentialsMissing: `emulate` is false and there are no AWS credentials, or looking for them failed.
+    """
+    region = await asyncio.to_thread(find_region, settings.region, os.environ) or DEFAULT_REGION
+    async with AsyncExitStack() as cleanup:
+        source, info = await choose_upstream(settings, region, cleanup)
+        client = _make_client(settings, source, info)
+        cleanup.push_async_callback(client.aclose)
+        services = build_services(settings, client, info)
+        server = GatewayServer(
+            make_uvicorn_config(build_app(services), settings), services, lambda port: _announce(settings, port, info)
+        )
+        await server.serve()
+
+
+async def choose_upstream(
+    settings: Settings, region: str, cleanup: AsyncExitStack
+) -> tuple[CredentialSource, UpstreamInfo]:
+    """
+    Decide what answers, once and for the whole run: there is no silent change later.
+
+    An emulator that is started here is stopped by `cleanup`.
+    """
+    if settings.emulate != "true":
+        source = BotocoreCredentials()
+        identity = await source.find_identity()
+        if identity.kind != "none" or settings.emulate == "false":
+            endpoint_url = find_endpoint_url(region, os.environ)
+            info = UpstreamInfo(
+                kind="bedrock",
+                region=region,
+                endpoint_url=endpoint_url,
+                credentials=f"{identity.kind}/{identity.method}",
+            )
+            return source, info
+        await source.aclose()
+    emulator = EmulatorServer(
+        EmulatorConfig(
+            port=settings.emulator_port,
+            first_token_ms=settings.first_token_ms,
+            tokens_per_second=settings.tokens_per_second,
+            jitter=settings.jitter,
+            region=region,
+        )
+    )
+    port = await emulator.start()
+    cleanup.push_async_callback(emulator.stop)
+    static = StaticCredentials(credentials=EMULATOR_CREDENTIALS)
+    info = UpstreamInfo(
+        kind="emulator", region=region, endpoint_url=f"http://127.0.0.1:{port}", credentials="none needed"
+    )
+    return static, info
+
+
+def build_services(settings: Settings, client: BedrockClient, info: UpstreamInfo) -> Services:
+    """
+    Build the parts of a server around a client.
+
+    Raises:
+        SettingsError: a short name stands for nothing.
+    """
+    short_names = {**DEFAULT_SHORT_NAMES, **settings.models}
+    try:
+        models = list_models(short_names=short_names, region=info.region)
+    except UnknownModel as error:
+        raise SettingsError(f"setting models: {error.message}") from error
+    turns = TurnService(
+        log=MemoryTurnLog(
+            max_log_bytes=settings.max_answer_bytes,
+            max_retained_bytes=settings.turn_log_bytes,
+            retention_seconds=settings.turn_retention_seconds,
+            clock=asyncio.get_running_loop().time,
+        ),
+        upstream=client,
+        resolve=lambda name: resolve(name, short_names=short_names, region=info.region),
+        find_adapter=find_adapter,
+        ledger=MemoryLedger(),
+        budget=OpenBudget(),
+        limits=TurnLimits(
+            max_turns=settings.max_turns,
+            default_max_tokens=settings.default_max_tokens,
+            merge_bytes=settings.merge_bytes,
+        ),
+    )
+    return Services(settings=settings, turns=turns, upstream=info, models=models)
+
+
+def build_app(services: Services) -> ASGIApp:
+    """
+    Build the ASGI application: the routes behind the guard.
+    """
+    settings = services.settings
+    application = Starlette(routes=build_routes(services), exception_handlers={404: _not_found, 405: _not_found})
+    rules = GuardRules(
+        hosts=frozenset(name.lower() for name in (*settings.allowed_hosts, settings.host)),
+        origins=frozenset(settings.allowed_origins),
+    )
+    return Guard(application, rules)
+
+
+def _not_found(request: Request, error: Any) -> Response:
+    status = getattr(error, "status_code", 404)
+    message = f"there is no {request.method} {request.url.path[:100]}"
+    return JSONResponse({"error": {"code": "not_found", "message": message}}, status)
+
+
+def _make_client(settings: Settings, source: CredentialSource, info: UpstreamInfo) -> BedrockClient:
+    return BedrockClient(
+        endpoint_url=info.endpoint_url,
+        region=info.region,
+        credentials=source,
+        deadlines=Deadlines(
+            connect_seconds=settings.connect_timeout_seconds,
+            first_byte_seconds=settings.first_byte_timeout_seconds,
+            idle_seconds=settings.idle_timeout_seconds,
+            total_seconds=settings.turn_timeout_seconds,
+        ),
+        limits=PoolLimits(max_connections=settings.max_turns),
+    )
+
+
+def _announce(settings: Settings, port: int, info: UpstreamInfo) -> None:
+    url = f"http://{settings.host if ':' not in settings.host else f'[{settings.host}]'}:{port}"
+    logger.info("listening", url=url, region=info.region, upstream=info.kind, credentials=info.credentials)
+    if info.kind == "emulator":
+        logger.warning(
+            "EMULATOR: every answer is simulated and no request leaves this machine; "
+            "set AWS credentials or OUTCROP_EMULATE=false for Amazon Bedrock",
+            emulator_url=info.endpoint_url,
+        )

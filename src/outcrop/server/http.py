@@ -1,0 +1,100 @@
+"""
+The HTTP routes, and the one table in which every route names what it is allowed for.
+"""
+
+from collections.abc import Callable
+from importlib.resources import files
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+
+from outcrop import __version__
+from outcrop.accounts.authorise import Action, authorise
+from outcrop.errors import OutcropError
+from outcrop.server.services import Services
+from outcrop.server.sockets import RawEndpoint
+
+PAGE_FILES = {
+    "/": ("index.html", "text/html; charset=utf-8"),
+    "/page.css": ("page.css", "text/css; charset=utf-8"),
+    "/page.js": ("page.js", "text/javascript; charset=utf-8"),
+    "/icon.svg": ("icon.svg", "image/svg+xml"),
+}
+
+
+def build_routes(services: Services) -> list[BaseRoute]:
+    """
+    Build every route of the server. Each has an action; there is no way to add one without.
+    """
+    routes: list[BaseRoute] = [
+        _json_route("/healthz", "public", services, describe_health),
+        _json_route("/readyz", "public", services, describe_readiness),
+        _json_route("/api/models", "list_models", services, describe_models),
+        WebSocketRoute("/ws/model", RawEndpoint(services), name="raw"),
+    ]
+    page = files("outcrop.server") / "page"
+    for path, (name, media_type) in PAGE_FILES.items():
+        routes.append(_file_route(path, (page / name).read_bytes(), media_type))
+    return routes
+
+
+def describe_health(services: Services) -> tuple[int, dict[str, Any]]:
+    """
+    Say that the server lives, and what answers: Bedrock, or the emulator.
+    """
+    upstream = services.upstream
+    emulated = upstream.kind == "emulator"
+    health = {
+        "status": "draining" if services.turns.draining else "ok",
+        "version": __version__,
+        "upstream": upstream.kind,
+        "region": upstream.region,
+        "running_turns": services.turns.running,
+        "key_required": services.authenticator.required,
+    }
+    if emulated:
+        health["emulator_url"] = upstream.endpoint_url
+        health["notice"] = "every answer is simulated by the embedded emulator; no request leaves this machine"
+    return 200, health
+
+
+def describe_readiness(services: Services) -> tuple[int, dict[str, Any]]:
+    """
+    Say whether new work is welcome: 200, or 503 while the server drains.
+    """
+    if services.turns.draining:
+        return 503, {"ready": False, "reason": "this server is stopping"}
+    return 200, {"ready": True}
+
+
+def describe_models(services: Services) -> tuple[int, dict[str, Any]]:
+    """
+    List the models for a menu, short names first.
+    """
+    return 200, {"models": services.models}
+
+
+def _json_route(
+    path: str, action: Action, services: Services, describe: Callable[[Services], tuple[int, dict[str, Any]]]
+) -> Route:
+    async def endpoint(request: Request) -> Response:
+        try:
+            principal = None if action == "public" else services.authenticator.authenticate(request.scope["headers"])
+            authorise(principal, action)
+            status, body = describe(services)
+        except OutcropError as error:
+            status, body = error.status, {"error": {"code": error.code, "message": error.message}}
+        headers = {"cache-control": "no-store"}
+        return Response(msgspec.json.encode(body), status, headers, media_type="application/json")
+
+    return Route(path, endpoint, methods=["GET"])
+
+
+def _file_route(path: str, content: bytes, media_type: str) -> Route:
+    async def endpoint(_request: Request) -> Response:
+        return Response(content, 200, {"cache-control": "no-cache"}, media_type=media_type)
+
+    return Route(path, endpoint, methods=["GET"])

@@ -1,0 +1,252 @@
+"""
+Every setting, its default and what it is for.
+
+Sources, strongest first: the command line, environment variables (`OUTCROP_PORT=9000`; lists and tables as JSON), and a
+TOML file (`--config`, or `OUTCROP_CONFIG`). A wrong or unknown setting stops the start: a `SettingsError` names it,
+its value, and what is allowed.
+"""
+
+import difflib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings.exceptions import SettingsError as SourceError
+
+from outcrop.errors import SettingsError
+
+PREFIX = "OUTCROP_"
+NOT_SETTINGS = frozenset({"OUTCROP_CONFIG", "OUTCROP_REQUIRE_SERVICES"})
+"""
+Variables with our prefix that are not settings: the file's name, and a switch of the test suite.
+"""
+
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+Bytes = Annotated[int, Field(ge=1, le=1 << 34)]
+
+
+class Settings(BaseSettings):
+    """
+    Hold the settings of one server. Immutable.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, extra="forbid", frozen=True, use_attribute_docstrings=True, hide_input_in_errors=False
+    )
+
+    host: str = "127.0.0.1"
+    """Address to listen on. Beyond loopback, `api_keys` must be set."""
+
+    port: Annotated[int, Field(ge=0, le=65_535)] = 8080
+    """Port to listen on; 0 picks a free one and says which."""
+
+    allowed_hosts: tuple[str, ...] = ()
+    """Names that clients may use in the Host header, besides loopback names and `host`."""
+
+    allowed_origins: tuple[str, ...] = ()
+    """Web origins (`https://chat.example.org`) whose pages may call this server, besides its own page."""
+
+    api_keys: dict[str, SecretStr] = {}
+    """Who may call: a table of name → SHA-256 digest of the key, made by `outcrop keys NAME`. Empty: loopback only."""
+
+    emulate: Literal["auto", "true", "false"] = "auto"
+    """Use the embedded emulator instead of Bedrock: always, never, or (auto) where no AWS credentials are found."""
+
+    region: str | None = None
+    """AWS region; default: that of the AWS configuration, else us-east-1."""
+
+    models: dict[str, str] = {}
+    """Short names for models: name → model ID, profile or ARN; `family=ARN` where an ARN hides its model."""
+
+    default_max_tokens: Annotated[int, Field(ge=1, le=1_000_000)] = 1024
+    """Longest answer, in tokens, where the request does not say."""
+
+    max_prompt_bytes: Bytes = 1 << 20
+    """Longest prompt, in bytes."""
+
+    max_conversation_bytes: Bytes = 4 << 20
+    """Longest conversation that a raw socket with `memory=1` keeps, in bytes."""
+
+    max_answer_bytes: Bytes = 8 << 20
+    """Longest answer, in bytes of its log."""
+
+    max_turns: Annotated[int, Field(ge=1)] = 2000
+    """Turns that may run at once; beyond it new ones are refused."""
+
+    max_sockets: Annotated[int, Field(ge=1)] = 10_000
+    """WebSockets that may be open at once."""
+
+    max_waiting_prompts: Annotated[int, Field(ge=1, le=10_000)] = 16
+    """Prompts that one raw socket may have waiting behind the running one."""
+
+    max_unsent_bytes: Bytes = 256 << 10
+    """Bytes that may wait unsent on one socket before its turn's deltas are held back and merged."""
+
+    connect_timeout_seconds: Seconds = 5
+    """Time to reach Bedrock: name, TCP and TLS."""
+
+    first_byte_timeout_seconds: Seconds = 60
+    """Time from the request to the first byte of the answer."""
+
+    idle_timeout_seconds: Seconds = 30
+    """Longest silence inside an answer."""
+
+    turn_timeout_seconds: Seconds = 600
+    """Longest turn."""
+
+    slow_reader_timeout_seconds: Seconds = 60
+    """Time that a socket may take nothing of what waits for it, before it is closed."""
+
+    handshake_timeout_seconds: Seconds = 10
+    """Time that a new connection may take for its first complete request."""
+
+    grace_seconds: Annotated[float, Field(ge=0, le=86_400)] = 60
+    """Time that a turn runs on without a reader, in dialects that can resume."""
+
+    drain_timeout_seconds: Annotated[float, Field(ge=0, le=3_600)] = 30
+    """Time that running turns get to finish after SIGTERM."""
+
+    turn_retention_seconds: Annotated[float, Field(ge=0, le=86_400)] = 300
+    """Time that a finished turn's log stays readable."""
+
+    turn_log_bytes: Bytes = 256 << 20
+    """Memory for finished turns' logs; beyond it the oldest go first."""
+
+    merge_bytes: Annotated[int, Field(ge=1, le=1 << 20)] = 16 << 10
+    """Largest text that is merged into one delta while every reader is behind."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least severe messages that are logged. Prompts and answers are never logged."""
+
+    log_format: Literal["auto", "console", "json"] = "auto"
+    """How log lines look; auto: console on a terminal, else JSON."""
+
+    emulator_port: Annotated[int, Field(ge=0, le=65_535)] = 0
+    """Port of the embedded emulator; 0 picks a free one."""
+
+    first_token_ms: Annotated[float, Field(ge=0, le=600_000)] = 250
+    """Emulator: time to the first token, in milliseconds."""
+
+    tokens_per_second: Annotated[float, Field(ge=0, le=1_000_000)] = 60
+    """Emulator: pace of an answer; 0 means as fast as it can."""
+
+    jitter: Annotated[float, Field(ge=0, le=1)] = 0.2
+    """Emulator: how uneven the pace is, from 0 (a metronome) to 1."""
+
+    @field_validator("emulate", mode="before")
+    @classmethod
+    def _accept_booleans(cls, value: object) -> object:
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        return value.lower() if isinstance(value, str) else value
+
+    @field_validator("api_keys")
+    @classmethod
+    def _check_digests(cls, value: dict[str, SecretStr]) -> dict[str, SecretStr]:
+        for name, digest in value.items():
+            text = digest.get_secret_value()
+            if len(text) != 64 or set(text) - set("0123456789abcdef"):
+                raise ValueError(f"the digest of {name!r} is not 64 hexadecimal digits; make one with `outcrop keys`")
+        return value
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _check_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in value:
+            scheme, separator, host = origin.partition("://")
+            if scheme not in {"http", "https"} or not separator or not host or "/" in host:
+                raise ValueError(f"{origin!r} is not an origin; write it as https://chat.example.org, without a path")
+        return tuple(origin.lower() for origin in value)
+
+    @model_validator(mode="after")
+    def _refuse_open_bind(self) -> Self:
+        if not is_loopback(self.host) and not self.api_keys:
+            raise ValueError(
+                f"host is {self.host!r}, which other machines can reach, and no api_keys are set; "
+                "make a key with `outcrop keys NAME`, or listen on 127.0.0.1"
+            )
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  part of the library's signature
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  part of the library's signature
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """
+        Order the sources: arguments, environment, TOML file.
+        """
+        return (init_settings, env_settings, TomlConfigSettingsSource(settings_cls))
+
+
+def is_loopback(host: str) -> bool:
+    """
+    Tell whether an address to listen on is reachable from this machine only.
+    """
+    return host in {"localhost", "::1", "[::1]"} or (host.startswith("127.") and host.replace(".", "").isdigit())
+
+
+def load_settings(
+    overrides: Mapping[str, Any] | None = None,
+    *,
+    config_file: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Settings:
+    """
+    Read the settings from all sources.
+
+    Args:
+        overrides: values from the command line; None values count as not given.
+        config_file: a TOML file; default: the one that `OUTCROP_CONFIG` names, if any.
+        environ: looked at for unknown `OUTCROP_…` names; values are always read from the process environment.
+
+    Raises:
+        SettingsError: a setting is unknown or wrong; the message says which, its value, and what is allowed.
+    """
+    environ = os.environ if environ is None else environ
+    _refuse_unknown_variables(environ)
+    if config_file is None and environ.get("OUTCROP_CONFIG"):
+        config_file = Path(environ["OUTCROP_CONFIG"])
+    if config_file is not None and not config_file.is_file():
+        raise SettingsError(f"the settings file {str(config_file)!r} does not exist")
+    source = type("Settings", (Settings,), {"model_config": {**Settings.model_config, "toml_file": config_file}})
+    given = {name: value for name, value in (overrides or {}).items() if value is not None}
+    try:
+        settings: Settings = source(**given)
+    except ValidationError as error:
+        raise SettingsError(_explain(error)) from error
+    except (SourceError, ValueError) as error:
+        raise SettingsError(f"the settings cannot be read: {error}") from error
+    return settings
+
+
+def _refuse_unknown_variables(environ: Mapping[str, str]) -> None:
+    known = {PREFIX + name.upper() for name in Settings.model_fields} | NOT_SETTINGS
+    for name in sorted(environ):
+        if name.upper().startswith(PREFIX) and name.upper() not in known:
+            near = difflib.get_close_matches(name.upper(), known, n=1)
+            hint = f"did you mean {near[0]}?" if near else "`outcrop serve --help` lists the settings"
+            raise SettingsError(f"unknown setting {name}; {hint}")
+
+
+def _explain(error: ValidationError) -> str:
+    sentences = []
+    for detail in error.errors(include_url=False):
+        name = ".".join(str(step) for step in detail["loc"])
+        message = detail["msg"].removeprefix("Value error, ")
+        if detail["type"] == "extra_forbidden":
+            near = difflib.get_close_matches(name, list(Settings.model_fields), n=1)
+            sentences.append(f"unknown setting {name}" + (f"; did you mean {near[0]}?" if near else ""))
+        elif not name:
+            sentences.append(message)
+        elif name.startswith("api_keys"):
+            sentences.append(f"setting api_keys: {message}")
+        else:
+            sentences.append(f"setting {name} is {detail['input']!r}: {message[0].lower()}{message[1:]}")
+    return "; ".join(sentences)

@@ -1,0 +1,187 @@
+"""
+A scripted Bedrock for the tests of turns: it says what a test tells it, when the test tells it.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+import msgspec
+import pytest
+
+from outcrop.accounts.limits import OpenBudget
+from outcrop.errors import StreamInterrupted
+from outcrop.history.ledger import MemoryLedger
+from outcrop.turns.memory import MemoryTurnLog
+from outcrop.turns.service import TurnLimits, TurnService
+from outcrop.types import (
+    ChatRequest,
+    Message,
+    MessageSink,
+    ResolvedModel,
+    StreamEnd,
+    StreamEvent,
+    TextPart,
+    UpstreamCall,
+    WholeAnswer,
+)
+
+EVENTS = msgspec.json.Decoder(StreamEvent)
+
+
+class ScriptedAdapter:
+    """
+    Speak a family whose native payload is our own event as JSON.
+    """
+
+    def build_call(self, request: ChatRequest, model: ResolvedModel) -> UpstreamCall:
+        """
+        Send the request as it is.
+        """
+        operation = "invoke_stream" if request.stream else "invoke"
+        return UpstreamCall(
+            operation=operation,  # type: ignore[arg-type]  # one of the two literals
+            model_id=model.model_id,
+            body=msgspec.json.encode(request),
+        )
+
+    def decoder(self) -> "ScriptedDecoder":
+        """
+        Decode one stream.
+        """
+        return ScriptedDecoder()
+
+    def parse_answer(self, body: bytes, headers: Mapping[str, str]) -> list[StreamEvent]:
+        """
+        Decode a whole answer.
+        """
+        return msgspec.json.decode(body, type=list[StreamEvent])
+
+
+class ScriptedDecoder:
+    """
+    Decode payloads that are events.
+    """
+
+    def __init__(self) -> None:
+        self.ended = False
+
+    def feed(self, event_type: str, payload: bytes) -> list[StreamEvent]:
+        """
+        Decode one event.
+        """
+        event = EVENTS.decode(payload)
+        self.ended = type(event).__name__ == "MessageStop"
+        return [event]
+
+    def flush(self) -> list[StreamEvent]:
+        """
+        Insist on a terminal event.
+        """
+        if not self.ended:
+            raise StreamInterrupted("the answer ended before its last event")
+        return []
+
+
+class ScriptedUpstream:
+    """
+    Be an upstream that a test plays by hand.
+    """
+
+    def __init__(self) -> None:
+        self.calls: list[UpstreamCall] = []
+        self.opened = asyncio.Event()
+        self.closed_early = 0
+        self._sink: MessageSink | None = None
+        self._end: asyncio.Future[None] | None = None
+        self.whole: bytes = b""
+
+    async def stream(self, call: UpstreamCall, sink: MessageSink) -> StreamEnd:
+        """
+        Wait until the test ends or fails the stream.
+        """
+        self.calls.append(call)
+        self._sink = sink
+        self._end = asyncio.get_running_loop().create_future()
+        self.opened.set()
+        try:
+            await self._end
+        except asyncio.CancelledError:
+            self.closed_early += 1
+            raise
+        return StreamEnd(headers={}, attempts=2)
+
+    async def fetch(self, call: UpstreamCall) -> WholeAnswer:
+        """
+        Answer with `whole`.
+        """
+        self.calls.append(call)
+        return WholeAnswer(body=self.whole, headers={})
+
+    def say(self, *events: StreamEvent) -> None:
+        """
+        Deliver events as if they came in one chunk.
+        """
+        assert self._sink is not None
+        self._sink([("chunk", msgspec.json.encode(event)) for event in events])
+
+    def end(self, error: BaseException | None = None) -> None:
+        """
+        End the body, or fail.
+        """
+        assert self._end is not None
+        if error is None:
+            self._end.set_result(None)
+        else:
+            self._end.set_exception(error)
+
+
+class Stage(msgspec.Struct):
+    """
+    Hold a service and what stands around it.
+    """
+
+    service: TurnService
+    upstream: ScriptedUpstream
+    log: MemoryTurnLog
+    ledger: MemoryLedger
+    budget: OpenBudget
+
+
+MakeStage = Callable[..., Stage]
+
+
+@pytest.fixture
+def make_stage() -> MakeStage:
+    """
+    Make a turn service on a scripted upstream.
+    """
+
+    def make(*, max_turns: int = 10, merge_bytes: int = 1000, max_log_bytes: int = 1 << 20) -> Stage:
+        upstream, ledger, budget = ScriptedUpstream(), MemoryLedger(), OpenBudget()
+        log = MemoryTurnLog(
+            max_log_bytes=max_log_bytes,
+            max_retained_bytes=1 << 20,
+            retention_seconds=60,
+            clock=asyncio.get_running_loop().time,
+        )
+        service = TurnService(
+            log=log,
+            upstream=upstream,
+            resolve=lambda name: ResolvedModel(
+                name=name, model_id=name, base_id=name, family="scripted", max_output_tokens=500
+            ),
+            find_adapter=lambda _model: ScriptedAdapter(),
+            ledger=ledger,
+            budget=budget,
+            limits=TurnLimits(max_turns=max_turns, merge_bytes=merge_bytes),
+        )
+        return Stage(service, upstream, log, ledger, budget)
+
+    return make
+
+
+def ask(prompt: str = "hello", *, stream: bool = True) -> ChatRequest:
+    """
+    Make a request.
+    """
+    return ChatRequest(model="m", messages=(Message("user", (TextPart(text=prompt),)),), stream=stream)
