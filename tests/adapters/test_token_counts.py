@@ -1,0 +1,45 @@
+"""
+Bedrock's own counts are read from headers, and a count that is none is refused.
+"""
+
+import pytest
+
+from outcrop.adapters.token_counts import NO_METRICS, InvocationMetrics, first_known, parse_metric_headers
+from outcrop.errors import InvalidMessage
+
+
+def test_all_counts_are_read() -> None:
+    """
+    Each of the four headers gives its count.
+    """
+    kinds = ("input", "output", "cache-read-input", "cache-write-input")
+    headers = {f"x-amzn-bedrock-{kind}-token-count": str(count) for count, kind in enumerate(kinds)}
+    assert parse_metric_headers({**headers, "content-type": "application/json"}) == InvocationMetrics(
+        input_token_count=0,
+        output_token_count=1,
+        cache_read_input_token_count=2,
+        cache_write_input_token_count=3,
+    )
+
+
+def test_missing_headers_are_unknown_counts() -> None:
+    """
+    No header is no count, not zero.
+    """
+    assert parse_metric_headers({}) == NO_METRICS
+
+
+@pytest.mark.parametrize("value", ["", "-1", "1.5", " 1", "١", "9" * 19])
+def test_a_count_that_is_no_number_is_refused(value: str) -> None:
+    """
+    Only plain decimal digits, and not endless ones, are a count.
+    """
+    with pytest.raises(InvalidMessage, match="expected a decimal number"):
+        parse_metric_headers({"x-amzn-bedrock-input-token-count": value})
+
+
+def test_zero_is_known() -> None:
+    """
+    A count of zero is better than a later one.
+    """
+    assert first_known(None, 0, 5) == 0
