@@ -8,6 +8,9 @@ Laws of an event stream: it opens with one `MessageStart`, ends with exactly one
 nothing follows. A whole answer is the fold of its events (`outcrop.turns.fold`), so streaming and whole answers cannot
 differ.
 
+Events are JSON-like and immutable, so they can't be part of a reference cycle; `gc=False` keeps the hundreds of
+thousands that a busy server holds out of the garbage collector's way.
+
 `provider_details` carries, opaque, what a model family says that has no field here. It is passed on, never dropped.
 """
 
@@ -263,7 +266,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     estimated: bool = False
 
 
-class MessageStart(msgspec.Struct, frozen=True, kw_only=True, tag="message_start", tag_field="type"):
+class MessageStart(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="message_start", tag_field="type"):
     """
     Open the answer.
     """
@@ -272,7 +275,7 @@ class MessageStart(msgspec.Struct, frozen=True, kw_only=True, tag="message_start
     provider_details: Mapping[str, Any] | None = None
 
 
-class TextDelta(msgspec.Struct, frozen=True, tag="text_delta", tag_field="type"):
+class TextDelta(msgspec.Struct, frozen=True, gc=False, tag="text_delta", tag_field="type"):
     """
     Add text to content block `index`. Neighbouring deltas of one block may be merged.
     """
@@ -282,7 +285,7 @@ class TextDelta(msgspec.Struct, frozen=True, tag="text_delta", tag_field="type")
     provider_details: Mapping[str, Any] | None = None
 
 
-class ReasoningDelta(msgspec.Struct, frozen=True, kw_only=True, tag="reasoning_delta", tag_field="type"):
+class ReasoningDelta(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="reasoning_delta", tag_field="type"):
     """
     Add reasoning to content block `index`: text, then its signature, or one redacted block (base64, opaque).
     """
@@ -293,7 +296,7 @@ class ReasoningDelta(msgspec.Struct, frozen=True, kw_only=True, tag="reasoning_d
     redacted: str | None = None
 
 
-class ToolUseStart(msgspec.Struct, frozen=True, kw_only=True, tag="tool_use_start", tag_field="type"):
+class ToolUseStart(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="tool_use_start", tag_field="type"):
     """
     Open a tool call in content block `index`.
     """
@@ -303,7 +306,7 @@ class ToolUseStart(msgspec.Struct, frozen=True, kw_only=True, tag="tool_use_star
     name: str
 
 
-class ToolUseDelta(msgspec.Struct, frozen=True, kw_only=True, tag="tool_use_delta", tag_field="type"):
+class ToolUseDelta(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="tool_use_delta", tag_field="type"):
     """
     Add a fragment to the JSON arguments of the tool call in block `index`; concatenated, they are one document.
     """
@@ -312,7 +315,7 @@ class ToolUseDelta(msgspec.Struct, frozen=True, kw_only=True, tag="tool_use_delt
     input_json: str
 
 
-class UsageReport(msgspec.Struct, frozen=True, tag="usage", tag_field="type"):
+class UsageReport(msgspec.Struct, frozen=True, gc=False, tag="usage", tag_field="type"):
     """
     Report token counts. A later report replaces an earlier one.
     """
@@ -320,7 +323,7 @@ class UsageReport(msgspec.Struct, frozen=True, tag="usage", tag_field="type"):
     usage: Usage
 
 
-class MessageStop(msgspec.Struct, frozen=True, kw_only=True, tag="message_stop", tag_field="type"):
+class MessageStop(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="message_stop", tag_field="type"):
     """
     End the answer well. Nothing follows.
     """
@@ -330,7 +333,7 @@ class MessageStop(msgspec.Struct, frozen=True, kw_only=True, tag="message_stop",
     provider_details: Mapping[str, Any] | None = None
 
 
-class StreamFailed(msgspec.Struct, frozen=True, kw_only=True, tag="failed", tag_field="type"):
+class StreamFailed(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="failed", tag_field="type"):
     """
     End the answer badly. What came before is a true prefix; nothing follows.
 
@@ -352,7 +355,7 @@ StreamEvent = (
 TerminalEvent = MessageStop | StreamFailed
 
 
-class LogEntry(msgspec.Struct, frozen=True):
+class LogEntry(msgspec.Struct, frozen=True, gc=False):
     """
     Place one event in its turn's log. `seq` counts from 1, without gaps; 0 means "before the first event".
     """

@@ -1,0 +1,57 @@
+# `make run` and `make test` are all that a newcomer needs; each sets up what it uses.
+
+PORT ?= 8080
+HOST ?= 127.0.0.1
+PYTEST = .venv/bin/coverage run -m pytest -q
+# Tests with real processes, browsers and foreign clients have deadlines: they run one after the other.
+SERVICE_TESTS = tests/e2e tests/clients tests/page tests/commands
+UNIT_TESTS = $(filter-out $(SERVICE_TESTS) tests/__pycache__ tests/support.py tests/services.py,$(wildcard tests/*))
+
+.PHONY: help setup setup-dev run check fix test bench lock clean
+
+help:
+	@echo 'make run    serve on http://$(HOST):$(PORT) (PORT= and HOST= change it)'
+	@echo 'make test   everything: format, lint, types, and all tests'
+	@echo 'make check  the quick gate: format, lint, types, unit tests'
+	@echo 'make fix    format, and mend what the linter can mend'
+	@echo 'make bench  the benchmarks'
+	@echo 'make lock   renew the lock files from pyproject.toml'
+
+setup:
+	@sh scripts/setup.sh run
+
+setup-dev:
+	@sh scripts/setup.sh dev
+
+run: setup
+	@.venv/bin/outcrop serve --host $(HOST) --port $(PORT)
+
+check: setup-dev
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/pytest -q -n 2 $(UNIT_TESTS)
+
+fix: setup-dev
+	.venv/bin/ruff check --fix .
+	.venv/bin/ruff format .
+
+test: setup-dev
+	@sh scripts/services.sh
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/coverage erase
+	$(PYTEST) -n 2 $(UNIT_TESTS)
+	$(PYTEST) $(SERVICE_TESTS)
+	.venv/bin/coverage combine --quiet
+	.venv/bin/coverage report --skip-covered
+
+bench: setup-dev
+	.venv/bin/python -m benchmarks
+
+lock: setup-dev
+	sh scripts/lock.sh
+
+clean:
+	rm -rf .venv .uv .venv-awscli .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
