@@ -182,6 +182,10 @@ def _errors_as_sentences() -> Iterator[None]:
     except OutcropError as error:
         sys.stderr.write(f"outcrop: {error.message}\n")
         raise typer.Exit(1) from error
+    except OSError as error:
+        # A port that is taken, a file that can't be read: the system's own words name it.
+        sys.stderr.write(f"outcrop: {error}\n")
+        raise typer.Exit(1) from error
 
 
 def _parse_keys(pairs: list[str]) -> dict[str, str]:

@@ -103,9 +103,6 @@ class Settings(BaseSettings):
     handshake_timeout_seconds: Seconds = 10
     """Time that a new connection may take for its first complete request."""
 
-    grace_seconds: Annotated[float, Field(ge=0, le=86_400)] = 60
-    """Time that a turn runs on without a reader, in dialects that can resume."""
-
     drain_timeout_seconds: Annotated[float, Field(ge=0, le=3_600)] = 30
     """Time that running turns get to finish after SIGTERM."""
 

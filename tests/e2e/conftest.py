@@ -3,6 +3,7 @@ An emulator and a gateway as real processes, and a raw client that nobody here w
 """
 
 import asyncio
+import contextlib
 import urllib.request
 from collections.abc import Iterator
 from typing import Any
@@ -78,19 +79,22 @@ class RawClient:
     def __init__(self, url: str) -> None:
         self._url = url.replace("http://", "ws://")
 
-    def open(self, model: str = "llama3", **parameters: Any) -> connect:
+    def open(self, model: str = "llama3", *, subprotocols: list[str] | None = None, **parameters: Any) -> connect:
         """
         Connect.
         """
         query = urlencode({"model": model, **parameters}, doseq=True)
-        return connect(f"{self._url}/ws/model?{query}", compression=None, max_size=None)
+        offered: Any = subprotocols
+        return connect(f"{self._url}/ws/model?{query}", compression=None, max_size=None, subprotocols=offered)
 
     async def ask(self, prompt: str | bytes, model: str = "llama3", **parameters: Any) -> "Outcome":
         """
         Ask on a new socket, and read to the end of the answer or of the socket.
         """
         async with self.open(model, done="1", **parameters) as socket:
-            await socket.send(prompt)
+            # A socket that was closed before the prompt says why when it is read.
+            with contextlib.suppress(ConnectionClosed):
+                await socket.send(prompt)
             return await read_answer(socket)
 
 

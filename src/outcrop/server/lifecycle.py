@@ -109,7 +109,6 @@ def make_uvicorn_config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
         port=settings.port,
         http=http,
         ws=socket,
-        http2=True,
         # A little more than a prompt may have, so that ours is the error that a client sees.
         ws_max_size=settings.max_prompt_bytes + (64 << 10),
         ws_per_message_deflate=False,
