@@ -8,7 +8,7 @@ OutcropError
 ├── UpstreamError           Bedrock, or the way to it, said no
 │   ├── UpstreamThrottled · UpstreamUnavailable · UpstreamUnreachable · UpstreamTimeout
 │   ├── ModelNotAvailable · UpstreamRejected · UpstreamDenied · CredentialsMissing
-│   └── ModelFailed · StreamInterrupted
+│   └── UpstreamBroken · ModelFailed · StreamInterrupted
 ├── WireError               bad bytes
 │   ├── InvalidMessage · ChecksumMismatch · MessageTooLarge · TruncatedStream
 │   └── InvalidSignature
@@ -116,6 +116,9 @@ class Draining(RequestError):
 class UpstreamError(OutcropError):
     """
     Say that Bedrock failed. `aws_error` is the AWS exception's name, `aws_request_id` what AWS support asks for.
+
+    `operator_detail` is what Bedrock said where that is not for clients (it names the gateway's own AWS identity); it
+    goes to the log only.
     """
 
     code = "upstream_failed"
@@ -128,10 +131,12 @@ class UpstreamError(OutcropError):
         retry_after_seconds: float | None = None,
         aws_error: str | None = None,
         aws_request_id: str | None = None,
+        operator_detail: str | None = None,
     ) -> None:
         super().__init__(message, retry_after_seconds=retry_after_seconds)
         self.aws_error = aws_error
         self.aws_request_id = aws_request_id
+        self.operator_detail = operator_detail
 
 
 class UpstreamThrottled(UpstreamError):
@@ -208,6 +213,16 @@ class CredentialsMissing(UpstreamError):
 
     code = "credentials_missing"
     status = 503
+
+
+class UpstreamBroken(UpstreamError):
+    """
+    Say that Bedrock failed inside; the request itself may be fine.
+    """
+
+    code = "upstream_broken"
+    status = 502
+    retryable = True
 
 
 class ModelFailed(UpstreamError):

@@ -35,6 +35,7 @@ from outcrop.upstream.pool import PoolLimits
 from outcrop.wire.sigv4 import Credentials
 
 DEFAULT_REGION = "us-east-1"
+WILDCARD_HOSTS = frozenset({"0.0.0.0", "::", ""})  # noqa: S104  compared with, not bound to
 EMULATOR_CREDENTIALS = Credentials(access_key_id="emulator", secret_access_key="emulator")  # noqa: S106  no secret: it opens nothing
 
 logger = structlog.get_logger(__name__)
@@ -138,8 +139,9 @@ def build_app(services: Services) -> ASGIApp:
     """
     settings = services.settings
     application = Starlette(routes=build_routes(services), exception_handlers={404: _not_found, 405: _not_found})
+    own = () if settings.host in WILDCARD_HOSTS else (settings.host,)
     rules = GuardRules(
-        hosts=frozenset(name.lower() for name in (*settings.allowed_hosts, settings.host)),
+        hosts=frozenset(name.lower() for name in (*settings.allowed_hosts, *own)),
         origins=frozenset(settings.allowed_origins),
     )
     return Guard(application, rules)

@@ -191,9 +191,20 @@ class Turn:
         error = StreamInterrupted("the answer was cancelled") if exchange.cancelled() else exchange.exception()
         if error is None:
             error = StreamInterrupted("the answer ended before its last event")
+        self._log_failure(error)
+        return to_failure(error)
+
+    def _log_failure(self, error: BaseException) -> None:
         if not isinstance(error, OutcropError):
             logger.error("turn failed on an internal error", turn_id=self.turn_id, exc_info=error)
-        return to_failure(error)
+        elif isinstance(error, UpstreamError) and error.operator_detail:
+            logger.error(
+                "bedrock refused the gateway",
+                turn_id=self.turn_id,
+                aws_error=error.aws_error,
+                aws_request_id=error.aws_request_id,
+                detail=error.operator_detail,
+            )
 
     async def _finish(self, terminal: TerminalEvent, attempts: int) -> None:
         self.release()
