@@ -132,6 +132,14 @@ class DirectSocket(WebSocketsSansIOProtocol):
             extensions = cast("dict[str, Any]", self.scope["extensions"])
             extensions[EXTENSION] = self
 
+    def handle_ping(self) -> None:
+        """
+        Answer a ping, unless the peer has not read what is there already: pongs must not pile up either.
+        """
+        pongs = b"".join(self.conn.data_to_send())
+        if not self.blocked:
+            self.transport.write(pongs)
+
     def handle_close(self, event: Any) -> None:
         """
         Tell the listener that the client is leaving.
