@@ -6,7 +6,8 @@ set -eu
 server=${1:-http://127.0.0.1:9099}
 # The emulator takes any keys, and the CLI insists on some.
 export AWS_ACCESS_KEY_ID="${AWS_ACCESS_KEY_ID:-test}" AWS_SECRET_ACCESS_KEY="${AWS_SECRET_ACCESS_KEY:-test}"
-export AWS_REGION="${AWS_REGION:-us-east-1}"
+# Version 1 of the CLI reads the second name only.
+export AWS_REGION="${AWS_REGION:-us-east-1}" AWS_DEFAULT_REGION="${AWS_DEFAULT_REGION:-us-east-1}"
 answer=$(mktemp)
 trap 'rm -f "$answer"' EXIT
 

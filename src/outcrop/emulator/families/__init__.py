@@ -1,0 +1,3 @@
+"""
+The bodies that model families speak on InvokeModel: read into an `Ask`, written from an `Answer`.
+"""

@@ -1,0 +1,71 @@
+"""
+uvicorn's HTTP protocols with two changes: faults can reach the transport, and HTTP/2 waits for its client's window.
+
+The AWS SDK for JavaScript sends GOAWAY as soon as it has a stream's headers. uvicorn 0.54 then closes the connection
+when the application is done, also while more than the client's window (64 KiB) still waits to be sent: the client sees
+a cut stream ("Truncated event message received", SDK 3.1162.0, Node 24). Here the connection stays until all is sent.
+"""
+
+import asyncio
+
+from uvicorn.protocols.http.auto_zttp_impl import AutoZttpProtocol
+from uvicorn.protocols.http.zttp_h2_impl import ZttpH2Protocol
+
+from outcrop.emulator.line import TRANSPORT_KEY
+
+
+class EmulatorProtocol(AutoZttpProtocol):
+    """
+    Serve HTTP/1.1 and HTTP/2 on one port, each request with its connection's transport in its state.
+    """
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in the base class
+        """
+        Put the transport where requests carry it.
+        """
+        self.app_state = {**self.app_state, TRANSPORT_KEY: transport}
+        super().connection_made(transport)
+
+    def _switch(self, http2: bool, initial_data: bytes = b"") -> None:
+        if not http2:
+            super()._switch(http2, initial_data)
+            return
+        protocol = PatientH2Protocol(self.config, self.server_state, self.app_state, self.loop)
+        self.transport.set_protocol(protocol)
+        protocol.connection_made(self.transport)
+        if initial_data:
+            protocol.data_received(initial_data)
+
+
+class PatientH2Protocol(ZttpH2Protocol):
+    """
+    Close a connection only when nothing waits for the client's window, or when the client has been idle too long.
+    """
+
+    _closes_when_sent = False
+    _is_overdue = False
+
+    def data_received(self, data: bytes) -> None:
+        """
+        Take bytes; they may open the window for the last that waited.
+        """
+        super().data_received(data)
+        if self._closes_when_sent:
+            self._close_connection()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """
+        Close in any case: the client has opened no window for as long as an idle connection may stand.
+        """
+        self._is_overdue = True
+        super().timeout_keep_alive_handler()
+
+    def _close_connection(self) -> None:
+        if self.conn.has_pending_send() and not self._is_overdue:
+            self._closes_when_sent = True
+            if self.timeout_keep_alive_task is None:
+                self.timeout_keep_alive_task = self.loop.call_later(
+                    self.timeout_keep_alive, self.timeout_keep_alive_handler
+                )
+            return
+        super()._close_connection()
