@@ -6,6 +6,7 @@ Imports are inside the commands, so that `--help` is quick.
 """
 
 import asyncio
+import re
 import sys
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
@@ -111,7 +112,7 @@ def chat(
     Talk to a model in the terminal. Ctrl-C stops the answer, Ctrl-D leaves.
     """
     with _errors_as_sentences():
-        from outcrop.commands.chat import ChatOptions, run_chat
+        from outcrop.commands.chat.command import ChatOptions, run_chat
 
         options = ChatOptions(
             model=model, url=url, key=key, system=system, max_tokens=max_tokens, temperature=temperature
@@ -140,9 +141,11 @@ def keys(name: Annotated[str, typer.Argument(help="Who the key is for.")]) -> No
     """
     from outcrop.accounts.authenticate import make_key
 
+    if not re.fullmatch(r"[A-Za-z0-9._@-]{1,64}", name):
+        raise typer.BadParameter("expected 1 to 64 letters, digits and '._@-'", param_hint="NAME")
     key, digest = make_key()
     typer.echo(
-        f"key for {name}, shown only now:\n\n    {key}\n\nsettings file:\n\n    [api_keys]\n    {name!r} = '{digest}'"
+        f"key for {name}, shown only now:\n\n    {key}\n\nsettings file:\n\n    [api_keys]\n    '{name}' = '{digest}'"
     )
 
 
@@ -152,7 +155,7 @@ def doctor(config: ConfigOption = None) -> None:
     Check credentials, region, reachability, model access and clock, each with a remedy.
     """
     with _errors_as_sentences():
-        from outcrop.commands.doctor import run_doctor
+        from outcrop.commands.doctor.command import run_doctor
         from outcrop.settings import load_settings
 
         raise typer.Exit(run_doctor(load_settings(config_file=config)))

@@ -19,9 +19,9 @@ from pydantic_settings.exceptions import SettingsError as SourceError
 from outcrop.errors import SettingsError
 
 PREFIX = "OUTCROP_"
-NOT_SETTINGS = frozenset({"OUTCROP_CONFIG", "OUTCROP_REQUIRE_SERVICES"})
+NOT_SETTINGS = frozenset({"OUTCROP_CONFIG", "OUTCROP_KEY", "OUTCROP_REQUIRE_SERVICES"})
 """
-Variables with our prefix that are not settings: the file's name, and a switch of the test suite.
+Variables with our prefix that are not settings: the file's name, the key of `outcrop chat`, and a switch of the tests.
 """
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]

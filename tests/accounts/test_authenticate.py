@@ -25,8 +25,9 @@ from outcrop.accounts.principal import LOCAL, Principal
 from outcrop.errors import NotAuthenticated
 from tests.support import gateway_environment, run_outcrop
 
-ALICE_KEY, ALICE_DIGEST = make_key()
-BOB_KEY, BOB_DIGEST = make_key()
+ALICE_KEY = f"{KEY_PREFIX}{'a1b2c3d4' * 5}Alc"
+BOB_KEY = f"{KEY_PREFIX}{'z9y8x7w6' * 5}Bob"
+ALICE_DIGEST, BOB_DIGEST = digest_key(ALICE_KEY), digest_key(BOB_KEY)
 ALICE, BOB = Principal("key:alice", "alice"), Principal("key:bob", "bob")
 AUTHENTICATOR = Authenticator({"alice": ALICE_DIGEST, "bob": BOB_DIGEST})
 

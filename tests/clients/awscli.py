@@ -23,7 +23,7 @@ def find_aws() -> Path:
 
 
 def _install() -> None:
-    uv = shutil.which("uv")
+    uv = shutil.which("uv") or shutil.which("uv", path=str(FOLDER.parent / ".uv" / "bin"))
     require(uv, "no uv to install the AWS CLI with")
     assert uv is not None
     shutil.rmtree(FOLDER, ignore_errors=True)

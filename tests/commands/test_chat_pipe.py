@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from outcrop.accounts.authenticate import make_key
-from outcrop.commands.chat import ChatOptions, run_chat
+from outcrop.commands.chat.command import ChatOptions, run_chat
 from outcrop.errors import OutcropError
 from tests.commands.conftest import Inject, RunInPipe
 from tests.support import clean_environment, gateway_environment, run_outcrop

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from outcrop.commands.chat_link import make_visible
+from outcrop.commands.chat.link import make_visible
 from tests.commands.conftest import CTRL_D, ENTER, PATIENCE_SECONDS, StartInTerminal
 from tests.support import gateway_environment, run_outcrop
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from outcrop.commands.doctor import run_doctor
+from outcrop.commands.doctor.command import run_doctor
 from outcrop.settings import load_settings
 from tests.commands.conftest import Inject, RunInPipe
 from tests.support import gateway_environment

@@ -9,7 +9,7 @@ from email.utils import format_datetime
 
 import pytest
 
-from outcrop.commands.doctor_findings import check_port, judge_clock, judge_expiry, read_key_expiry
+from outcrop.commands.doctor.findings import check_port, judge_clock, judge_expiry, read_key_expiry
 from outcrop.upstream.credentials import Identity
 
 NOW = datetime(2026, 11, 20, 12, 0, 0, tzinfo=UTC)

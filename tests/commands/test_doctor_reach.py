@@ -10,8 +10,8 @@ from contextlib import AsyncExitStack
 import pytest
 import trustme
 
-from outcrop.commands import doctor_reach
-from outcrop.commands.doctor_reach import StepFailed, describe_reach, explain_step, reach
+from outcrop.commands.doctor import reach as doctor_reach
+from outcrop.commands.doctor.reach import StepFailed, describe_reach, explain_step, reach
 from outcrop.upstream.endpoint import Endpoint, parse_endpoint
 from outcrop.upstream.proxy import Proxy
 

@@ -15,7 +15,7 @@ import pytest
 from botocore.eventstream import EventStreamBuffer
 
 from outcrop.catalogue.models import load_catalogue
-from outcrop.emulator.models import Called, ModelTable
+from outcrop.emulator.rules.models import Called, ModelTable
 from outcrop.emulator.server import EmulatorServer
 from outcrop.emulator.settings import EmulatorConfig
 

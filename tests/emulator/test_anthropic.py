@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from outcrop.emulator.families import anthropic
-from outcrop.emulator.models import Called
-from outcrop.emulator.refusals import Refusal
+from outcrop.emulator.rules.models import Called
+from outcrop.emulator.rules.refusals import Refusal
 
 SONNET_46 = "us.anthropic.claude-sonnet-4-6"
 HAIKU_45 = "us.anthropic.claude-haiku-4-5-20251001-v1:0"

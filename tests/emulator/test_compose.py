@@ -1,5 +1,5 @@
 """
-Tests of `outcrop.emulator.compose` and `outcrop.emulator.text`: what the simulated model says.
+Tests of `outcrop.emulator.speech.compose` and `outcrop.emulator.speech.text`: what the simulated model says.
 """
 
 import time
@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outcrop.emulator.compose import compose
 from outcrop.emulator.conversation import Ask, Tool, ToolResult, Turn
-from outcrop.emulator.corpus import NOTE
+from outcrop.emulator.speech.compose import compose
+from outcrop.emulator.speech.corpus import NOTE
 
 WEATHER = Tool(
     name="get_weather",

@@ -1,5 +1,5 @@
 """
-Tests of `outcrop.emulator.converse` and `outcrop.emulator.shapes`.
+Tests of `outcrop.emulator.converse` and `outcrop.emulator.rules.shapes`.
 """
 
 import json
@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from outcrop.emulator import converse, converse_answers
-from outcrop.emulator.compose import compose
 from outcrop.emulator.conversation import Metrics
 from outcrop.emulator.families import anthropic, llama
-from outcrop.emulator.models import Called
-from outcrop.emulator.refusals import Refusal
+from outcrop.emulator.rules.models import Called
+from outcrop.emulator.rules.refusals import Refusal
+from outcrop.emulator.speech.compose import compose
 
 CLAUDE = "us.anthropic.claude-sonnet-4-6"
 LLAMA = "meta.llama3-70b-instruct-v1:0"

@@ -1,5 +1,5 @@
 """
-Tests of `outcrop.emulator.delivery` over the wire: pace, faults, and the client's end.
+Tests of `outcrop.emulator.sending.delivery` over the wire: pace, faults, and the client's end.
 """
 
 import asyncio

@@ -1,5 +1,5 @@
 """
-Tests of `outcrop.emulator.frames`: by botocore's parser, and against frames that botocore has read before.
+Tests of `outcrop.emulator.sending.frames`: by botocore's parser, and against frames that botocore has read before.
 """
 
 import json
@@ -7,7 +7,7 @@ from typing import Any
 
 from botocore.eventstream import EventStreamBuffer
 
-from outcrop.emulator.frames import encode_event, encode_exception
+from outcrop.emulator.sending.frames import encode_event, encode_exception
 
 THROTTLED = (
     "000000b0000000614f5086b30f3a657863657074696f6e2d747970650700137468726f74746c696e67457863657074696f6e"

@@ -11,11 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from outcrop.emulator import converse
-from outcrop.emulator.compose import compose
 from outcrop.emulator.conversation import Ask
 from outcrop.emulator.families import anthropic, llama
-from outcrop.emulator.models import Called
-from outcrop.emulator.refusals import Refusal
+from outcrop.emulator.rules.models import Called
+from outcrop.emulator.rules.refusals import Refusal
+from outcrop.emulator.speech.compose import compose
 
 FindModel = Callable[[str], Called]
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from outcrop.emulator.families import llama
-from outcrop.emulator.models import Called
-from outcrop.emulator.refusals import Refusal
+from outcrop.emulator.rules.models import Called
+from outcrop.emulator.rules.refusals import Refusal
 
 LLAMA = "meta.llama3-70b-instruct-v1:0"
 FindModel = Callable[[str], Called]

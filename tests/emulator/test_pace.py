@@ -1,11 +1,11 @@
 """
-Tests of `outcrop.emulator.pace`.
+Tests of `outcrop.emulator.sending.pace`.
 """
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outcrop.emulator.pace import Pace
+from outcrop.emulator.sending.pace import Pace
 
 
 @given(st.binary(min_size=4, max_size=4), st.floats(min_value=0, max_value=1))

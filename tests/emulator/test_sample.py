@@ -1,5 +1,5 @@
 """
-Tests of `outcrop.emulator.sample`.
+Tests of `outcrop.emulator.speech.sample`.
 """
 
 import json
@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from outcrop.emulator.dice import Dice
-from outcrop.emulator.sample import Sampler
+from outcrop.emulator.speech.dice import Dice
+from outcrop.emulator.speech.sample import Sampler
 
 
 def sample(schema: dict[str, Any]) -> Any:

@@ -1,12 +1,12 @@
 """
-Tests of `outcrop.emulator.tokens`.
+Tests of `outcrop.emulator.speech.tokens`.
 """
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from outcrop.emulator.conversation import Turn
-from outcrop.emulator.tokens import count_input, count_tokens, tokenize
+from outcrop.emulator.speech.tokens import count_input, count_tokens, tokenize
 
 TEXTS = st.text(alphabet=st.characters(exclude_categories=["Cs"]))
 

@@ -6,7 +6,6 @@ import asyncio
 
 import msgspec
 import pytest
-from tests.turns.conftest import MakeStage, Stage, ask
 
 from outcrop.errors import Draining, LogFull, StoreError, TooManyRequests, UnknownTurn, UpstreamThrottled
 from outcrop.turns.fold import fold
@@ -21,6 +20,7 @@ from outcrop.types import (
     Usage,
     UsageReport,
 )
+from tests.turns.conftest import MakeStage, Stage, ask
 
 START = MessageStart()
 STOP = MessageStop(stop_reason="end_turn")

@@ -26,7 +26,11 @@ def print_models(settings: Settings, *, as_json: bool) -> None:
     if as_json:
         sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(listed)) + b"\n")
         return
-    table = Table("name", "model", "Bedrock gets", "family")
+    table = Table()
+    table.add_column("name", overflow="fold")
+    table.add_column("model")
+    table.add_column("Bedrock gets", overflow="fold")
+    table.add_column("family")
     for model in listed:
         table.add_row(model.name, model.title, model.model_id, model.family)
     Console().print(table)

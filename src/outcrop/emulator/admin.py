@@ -9,9 +9,9 @@ The emulator's own routes, which Bedrock doesn't have: faults, the book, health.
 | `GET /_emulator/health` | says that it runs |
 """
 
-from outcrop.emulator.answers import HttpAnswer, json_answer
 from outcrop.emulator.book import Book
 from outcrop.emulator.faults import FaultBook, InvalidRule, parse_rule
+from outcrop.emulator.sending.answers import HttpAnswer, json_answer
 
 
 def answer_admin(method: str, raw_path: bytes, body: bytes, book: Book, faults: FaultBook) -> HttpAnswer:

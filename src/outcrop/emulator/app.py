@@ -14,16 +14,16 @@ from starlette.types import Receive, Scope, Send
 from outcrop.catalogue.models import load_catalogue
 from outcrop.emulator import guard
 from outcrop.emulator.admin import answer_admin
-from outcrop.emulator.answers import HttpAnswer, common_headers, refusal_answer
 from outcrop.emulator.auth import identify
 from outcrop.emulator.book import Book, Call
 from outcrop.emulator.control import answer_control
 from outcrop.emulator.faults import Fault, FaultBook, HttpError
-from outcrop.emulator.line import BodyTooLarge, ClientGone, Line
-from outcrop.emulator.models import ModelTable
-from outcrop.emulator.refusals import Refusal, constraint, invalid
 from outcrop.emulator.requests import Request
+from outcrop.emulator.rules.models import ModelTable
+from outcrop.emulator.rules.refusals import Refusal, constraint, invalid
 from outcrop.emulator.runtime import Runtime
+from outcrop.emulator.sending.answers import HttpAnswer, common_headers, refusal_answer
+from outcrop.emulator.sending.line import BodyTooLarge, ClientGone, Line
 from outcrop.emulator.settings import EmulatorConfig
 
 MAX_BODY_BYTES = 25_000_000

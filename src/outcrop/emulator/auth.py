@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from outcrop.emulator.book import Auth
-from outcrop.emulator.refusals import Refusal
+from outcrop.emulator.rules.refusals import Refusal
 from outcrop.emulator.settings import EmulatorConfig
 from outcrop.errors import InvalidSignature, WireError
 from outcrop.wire import sigv4

@@ -8,10 +8,10 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from outcrop.catalogue.models import ModelEntry
-from outcrop.emulator.answers import HttpAnswer, json_answer
-from outcrop.emulator.models import ACCOUNT, APPLICATION_PROFILES, ModelTable, is_on_demand
-from outcrop.emulator.refusals import Refusal, constraint, invalid
 from outcrop.emulator.requests import Request
+from outcrop.emulator.rules.models import ACCOUNT, APPLICATION_PROFILES, ModelTable, is_on_demand
+from outcrop.emulator.rules.refusals import Refusal, constraint, invalid
+from outcrop.emulator.sending.answers import HttpAnswer, json_answer
 
 _DEFAULT_PAGE = 100
 _MAX_PAGE = 1_000

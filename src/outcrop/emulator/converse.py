@@ -15,10 +15,10 @@ import msgspec
 from outcrop.emulator.conversation import Ask, Speaker, Tool, ToolCall, ToolResult, Turn
 from outcrop.emulator.families import claude_rules
 from outcrop.emulator.families.anthropic import MAX_IMAGE_BYTES, merge_turns
-from outcrop.emulator.models import Called
-from outcrop.emulator.refusals import Refusal, invalid, too_many_tokens_requested
-from outcrop.emulator.shapes import check_input
-from outcrop.emulator.tokens import count_input
+from outcrop.emulator.rules.models import Called
+from outcrop.emulator.rules.refusals import Refusal, invalid, too_many_tokens_requested
+from outcrop.emulator.rules.shapes import check_input
+from outcrop.emulator.speech.tokens import count_input
 
 MAX_IMAGES = 20
 MAX_DOCUMENTS = 5

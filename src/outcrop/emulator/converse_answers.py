@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 
 from outcrop.emulator.conversation import Answer, Block, Metrics, Step
-from outcrop.emulator.frames import encode_event
-from outcrop.emulator.models import Called
+from outcrop.emulator.rules.models import Called
+from outcrop.emulator.sending.frames import encode_event
 
 
 def whole(answer: Answer, _called: Called, _request_id: str, metrics: Metrics) -> bytes:

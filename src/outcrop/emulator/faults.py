@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from outcrop.emulator.refusals import STATUSES
+from outcrop.emulator.rules.refusals import STATUSES
 
 OPERATIONS = (
     "InvokeModel",

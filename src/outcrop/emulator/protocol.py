@@ -11,7 +11,7 @@ import asyncio
 from uvicorn.protocols.http.auto_zttp_impl import AutoZttpProtocol
 from uvicorn.protocols.http.zttp_h2_impl import ZttpH2Protocol
 
-from outcrop.emulator.line import TRANSPORT_KEY
+from outcrop.emulator.sending.line import TRANSPORT_KEY
 
 
 class EmulatorProtocol(AutoZttpProtocol):

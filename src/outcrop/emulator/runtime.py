@@ -10,20 +10,20 @@ from typing import Protocol
 import msgspec
 
 from outcrop.emulator import converse, converse_answers
-from outcrop.emulator.answers import HttpAnswer, json_answer, native_answer, stream_headers
 from outcrop.emulator.book import Call
-from outcrop.emulator.compose import compose
 from outcrop.emulator.conversation import Answer, Ask, Metrics, Step
-from outcrop.emulator.delivery import Delivery
 from outcrop.emulator.families import anthropic, anthropic_answers, llama
 from outcrop.emulator.faults import STREAMING_OPERATIONS, Fault, Slow
-from outcrop.emulator.line import Line
-from outcrop.emulator.models import Called, ModelTable
-from outcrop.emulator.pace import Pace
-from outcrop.emulator.refusals import constraint, invalid
 from outcrop.emulator.requests import Request
-from outcrop.emulator.schema import parse_json_object
+from outcrop.emulator.rules.models import Called, ModelTable
+from outcrop.emulator.rules.refusals import constraint, invalid
+from outcrop.emulator.rules.schema import parse_json_object
+from outcrop.emulator.sending.answers import HttpAnswer, json_answer, native_answer, stream_headers
+from outcrop.emulator.sending.delivery import Delivery
+from outcrop.emulator.sending.line import Line
+from outcrop.emulator.sending.pace import Pace
 from outcrop.emulator.settings import EmulatorConfig
+from outcrop.emulator.speech.compose import compose
 
 _MAX_COUNTED_ID = 256
 

@@ -28,7 +28,7 @@ from outcrop.settings import Settings
 from outcrop.turns.memory import MemoryTurnLog
 from outcrop.turns.service import TurnLimits, TurnService
 from outcrop.upstream.client import BedrockClient
-from outcrop.upstream.credentials import BotocoreCredentials, CredentialSource, StaticCredentials
+from outcrop.upstream.credentials import BotocoreCredentials, CredentialSource, StaticCredentials, missing
 from outcrop.upstream.deadlines import Deadlines
 from outcrop.upstream.endpoint import find_endpoint_url, find_region
 from outcrop.upstream.pool import PoolLimits
@@ -72,7 +72,7 @@ async def choose_upstream(
     if settings.emulate != "true":
         source = BotocoreCredentials()
         identity = await source.find_identity()
-        if identity.kind != "none" or settings.emulate == "false":
+        if identity.kind != "none":
             endpoint_url = find_endpoint_url(region, os.environ)
             info = UpstreamInfo(
                 kind="bedrock",
@@ -82,6 +82,8 @@ async def choose_upstream(
             )
             return source, info
         await source.aclose()
+        if settings.emulate == "false":
+            raise missing()
     emulator = EmulatorServer(
         EmulatorConfig(
             port=settings.emulator_port,

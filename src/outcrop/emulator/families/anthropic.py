@@ -13,10 +13,10 @@ import msgspec
 
 from outcrop.emulator.conversation import Ask, Tool, ToolCall, ToolResult, Turn
 from outcrop.emulator.families import claude_rules
-from outcrop.emulator.models import Called
-from outcrop.emulator.refusals import invalid, malformed
-from outcrop.emulator.schema import Field, check_fields
-from outcrop.emulator.tokens import count_input
+from outcrop.emulator.rules.models import Called
+from outcrop.emulator.rules.refusals import invalid, malformed
+from outcrop.emulator.rules.schema import Field, check_fields
+from outcrop.emulator.speech.tokens import count_input
 
 _FIELDS: Mapping[str, Field] = {
     "anthropic_version": Field(kind="String", required=True, minimum=1),

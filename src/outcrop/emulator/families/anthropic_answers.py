@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 
 from outcrop.emulator.conversation import Answer, Block, Metrics, Step
-from outcrop.emulator.frames import encode_chunk
-from outcrop.emulator.models import Called
+from outcrop.emulator.rules.models import Called
+from outcrop.emulator.sending.frames import encode_chunk
 
 _DELTAS = {
     "text": ("text_delta", "text"),

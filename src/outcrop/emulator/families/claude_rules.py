@@ -8,8 +8,8 @@ from typing import Any, Literal
 import msgspec
 
 from outcrop.emulator.conversation import Ask, Turn
-from outcrop.emulator.models import Called
-from outcrop.emulator.refusals import invalid, too_many_tokens_requested
+from outcrop.emulator.rules.models import Called
+from outcrop.emulator.rules.refusals import invalid, too_many_tokens_requested
 
 _EFFORTS = ("low", "medium", "high", "xhigh", "max")
 _MIN_BUDGET = 1024

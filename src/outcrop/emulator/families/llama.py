@@ -12,11 +12,11 @@ from typing import Any, Literal
 import msgspec
 
 from outcrop.emulator.conversation import Answer, Ask, Metrics, Step, Turn
-from outcrop.emulator.frames import encode_chunk
-from outcrop.emulator.models import Called
-from outcrop.emulator.refusals import invalid, malformed
-from outcrop.emulator.schema import Field, check_fields
-from outcrop.emulator.tokens import TOKENS_PER_IMAGE, count_tokens
+from outcrop.emulator.rules.models import Called
+from outcrop.emulator.rules.refusals import invalid, malformed
+from outcrop.emulator.rules.schema import Field, check_fields
+from outcrop.emulator.sending.frames import encode_chunk
+from outcrop.emulator.speech.tokens import TOKENS_PER_IMAGE, count_tokens
 
 DEFAULT_MAX_TOKENS = 512
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import msgspec
 
 from outcrop.catalogue.models import Catalogue, ModelEntry
-from outcrop.emulator.refusals import UNKNOWN_MODEL, Refusal, invalid, needs_profile
+from outcrop.emulator.rules.refusals import UNKNOWN_MODEL, Refusal, invalid, needs_profile
 
 ACCOUNT = "123456789012"
 APPLICATION_PROFILES = {

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from outcrop.emulator.refusals import invalid, malformed
+from outcrop.emulator.rules.refusals import invalid, malformed
 
 _TYPES: Mapping[str, tuple[type, ...]] = {
     "String": (str,),

@@ -15,7 +15,7 @@ from typing import Any
 from botocore.loaders import Loader
 from botocore.model import ServiceModel, Shape
 
-from outcrop.emulator.refusals import Refusal, constraint, invalid
+from outcrop.emulator.rules.refusals import Refusal, constraint, invalid
 
 
 @cache

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from outcrop.emulator.conversation import Answer, Metrics
-from outcrop.emulator.refusals import Refusal
+from outcrop.emulator.rules.refusals import Refusal
 
 _NAMESPACE = ":http://internal.amazon.com/coral/com.amazon.bedrock/"
 """

@@ -9,7 +9,6 @@ from zlib import crc32
 
 import msgspec
 
-from outcrop.emulator.answers import Headers, HttpAnswer, common_headers
 from outcrop.emulator.book import Call
 from outcrop.emulator.conversation import Metrics, Step
 from outcrop.emulator.faults import (
@@ -22,10 +21,11 @@ from outcrop.emulator.faults import (
     Reset,
     Silence,
 )
-from outcrop.emulator.frames import encode_error, encode_exception
-from outcrop.emulator.line import Line
-from outcrop.emulator.pace import Pace
-from outcrop.emulator.refusals import MESSAGES
+from outcrop.emulator.rules.refusals import MESSAGES
+from outcrop.emulator.sending.answers import Headers, HttpAnswer, common_headers
+from outcrop.emulator.sending.frames import encode_error, encode_exception
+from outcrop.emulator.sending.line import Line
+from outcrop.emulator.sending.pace import Pace
 
 _STEPS_BETWEEN_BREATHS = 16
 

@@ -8,7 +8,7 @@ from zlib import crc32
 
 import msgspec
 
-from outcrop.emulator.refusals import EXTRAS
+from outcrop.emulator.rules.refusals import EXTRAS
 from outcrop.wire.eventstream import MessageEncoder, encode_message
 
 _PADDING = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"

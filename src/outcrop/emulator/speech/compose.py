@@ -8,10 +8,10 @@ import re
 import msgspec
 
 from outcrop.emulator.conversation import Answer, Ask, Block, StopReason, Tool
-from outcrop.emulator.dice import Dice
-from outcrop.emulator.sample import Sampler
-from outcrop.emulator.text import write_text, write_thought
-from outcrop.emulator.tokens import tokenize
+from outcrop.emulator.speech.dice import Dice
+from outcrop.emulator.speech.sample import Sampler
+from outcrop.emulator.speech.text import write_text, write_thought
+from outcrop.emulator.speech.tokens import tokenize
 
 _SEARCHED_CHARACTERS = 2_000
 _PLACE = re.compile(r"\b(?:in|for|of|about) ([^\W\d_][\w .'-]{0,60}?)\s*(?:[?.!,;\n]|$)")

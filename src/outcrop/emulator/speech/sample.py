@@ -9,7 +9,7 @@ taken for one of a string; depth, number and length of values are bounded, whate
 from collections.abc import Mapping
 from typing import Any
 
-from outcrop.emulator.dice import Dice
+from outcrop.emulator.speech.dice import Dice
 
 _MAX_DEPTH = 8
 _MAX_VALUES = 500

@@ -16,10 +16,10 @@ import re
 from collections.abc import Callable
 from itertools import cycle, islice
 
-from outcrop.emulator import corpus
 from outcrop.emulator.conversation import Ask
-from outcrop.emulator.dice import Dice
-from outcrop.emulator.tokens import tokenize
+from outcrop.emulator.speech import corpus
+from outcrop.emulator.speech.dice import Dice
+from outcrop.emulator.speech.tokens import tokenize
 
 MAX_NUMBER = 100_000
 _QUOTED_CHARACTERS = 200

@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator
 import msgspec
 from rich.console import Console
 
-from outcrop.commands.chat_gateway import look_at, own_gateway
-from outcrop.commands.chat_link import Bridge, Gateway, Link, LinkFailed, make_visible, parse_gateway_url
-from outcrop.commands.chat_terminal import EMULATOR_NOTICE, Terminal
+from outcrop.commands.chat.gateway import look_at, own_gateway
+from outcrop.commands.chat.link import Bridge, Gateway, Link, LinkFailed, make_visible, parse_gateway_url
+from outcrop.commands.chat.terminal import EMULATOR_NOTICE, Terminal
 from outcrop.errors import RequestError
 
 EXIT_INTERRUPTED = 130

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from outcrop.adapters.registry import find_adapter
 from outcrop.catalogue.resolve import resolve
-from outcrop.commands.doctor_findings import Finding
+from outcrop.commands.doctor.findings import Finding
 from outcrop.errors import OutcropError, UpstreamDenied, UpstreamThrottled
 from outcrop.types import ChatRequest, GenerationParams, Message, TextPart, UpstreamMessage
 from outcrop.upstream.client import BedrockClient

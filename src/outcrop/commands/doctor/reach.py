@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from outcrop.commands.doctor_findings import Finding
+from outcrop.commands.doctor.findings import Finding
 from outcrop.errors import UpstreamUnreachable
 from outcrop.upstream.endpoint import Endpoint
 from outcrop.upstream.proxy import Proxy, Tunnel

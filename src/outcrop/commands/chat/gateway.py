@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from outcrop.accounts.authenticate import make_key
-from outcrop.commands.chat_link import Gateway, LinkFailed, explain_refusal, explain_status
+from outcrop.commands.chat.link import Gateway, LinkFailed, explain_refusal, explain_status
 
 HEALTH_TIMEOUT_SECONDS = 10.0
 MAX_BODY_BYTES = 1 << 20
@@ -29,7 +29,7 @@ Looking for AWS credentials may ask a metadata service that never answers, and t
 STOP_TIMEOUT_SECONDS = 5.0
 CHILD = """
 from outcrop.cli import main
-from outcrop.commands.chat_child import end_with_parent
+from outcrop.commands.chat.child import end_with_parent
 
 end_with_parent()
 main()

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.text import Text
 
 from outcrop.catalogue.resolve import DEFAULT_SHORT_NAMES
-from outcrop.commands.doctor_findings import (
+from outcrop.commands.doctor.findings import (
     HOW_TO_GET_CREDENTIALS,
     Finding,
     check_port,
@@ -27,8 +27,8 @@ from outcrop.commands.doctor_findings import (
     judge_clock,
     judge_expiry,
 )
-from outcrop.commands.doctor_models import ask_models
-from outcrop.commands.doctor_reach import StepFailed, describe_reach, explain_step, reach
+from outcrop.commands.doctor.models import ask_models
+from outcrop.commands.doctor.reach import StepFailed, describe_reach, explain_step, reach
 from outcrop.emulator.server import EmulatorServer
 from outcrop.emulator.settings import EmulatorConfig
 from outcrop.errors import CredentialsMissing, OutcropError

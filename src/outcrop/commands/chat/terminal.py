@@ -14,8 +14,8 @@ from rich.panel import Panel
 from rich.rule import Rule
 from rich.text import Text
 
-from outcrop.commands.chat_gateway import fetch_json
-from outcrop.commands.chat_link import Bridge, Link, LinkFailed, make_visible
+from outcrop.commands.chat.gateway import fetch_json
+from outcrop.commands.chat.link import Bridge, Link, LinkFailed, make_visible
 from outcrop.errors import OutcropError
 
 with contextlib.suppress(ImportError):  # not there on Windows

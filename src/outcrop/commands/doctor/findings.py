@@ -20,8 +20,8 @@ import msgspec
 from botocore.exceptions import BotoCoreError
 
 from outcrop import __version__
-from outcrop.commands.chat_gateway import fetch_json
-from outcrop.commands.chat_link import Gateway, LinkFailed
+from outcrop.commands.chat.gateway import fetch_json
+from outcrop.commands.chat.link import Gateway, LinkFailed
 from outcrop.settings import Settings
 from outcrop.upstream.credentials import Identity
 from outcrop.upstream.endpoint import ENDPOINT_VARIABLES, REGION_VARIABLES, parse_endpoint

@@ -1,0 +1,3 @@
+"""
+`outcrop chat`: talk to a model in the terminal.
+"""

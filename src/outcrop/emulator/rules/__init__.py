@@ -1,0 +1,3 @@
+"""
+What Bedrock refuses, and in which words.
+"""

@@ -1,0 +1,3 @@
+"""
+What the simulated models say, and how it is cut into tokens.
+"""
