@@ -84,6 +84,12 @@ async def choose_upstream(
         await source.aclose()
         if settings.emulate == "false":
             raise missing()
+    return await _start_emulator(settings, region, cleanup)
+
+
+async def _start_emulator(
+    settings: Settings, region: str, cleanup: AsyncExitStack
+) -> tuple[CredentialSource, UpstreamInfo]:
     emulator = EmulatorServer(
         EmulatorConfig(
             port=settings.emulator_port,

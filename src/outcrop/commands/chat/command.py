@@ -60,7 +60,7 @@ def _run_in_terminal(options: ChatOptions) -> int:
         with console.status("looking for the gateway" if options.url else "starting a gateway"):
             gateway = cleanup.enter_context(_find_gateway(options))
             link = _make_link(gateway, options)
-            bridge.run(link.open())
+            bridge.run(link.open)
         terminal = Terminal(console, bridge, link, lambda model: _make_link(gateway, options, model))
         cleanup.callback(terminal.close)
         return terminal.run()
@@ -74,8 +74,8 @@ def _run_in_pipe(options: ChatOptions) -> int:
         if gateway.upstream == "emulator":
             sys.stderr.write(f"outcrop: {EMULATOR_NOTICE}\n")
         link = _make_link(gateway, options)
-        cleanup.callback(lambda: bridge.run(link.close()))
-        bridge.run(link.send(prompt))
+        cleanup.callback(lambda: bridge.run(link.close))
+        bridge.run(link.send, prompt)
         return _copy_answer(bridge, link)
 
 
@@ -83,7 +83,7 @@ def _copy_answer(bridge: Bridge, link: Link) -> int:
     write = _make_writer()
     last = ""
     try:
-        while (piece := bridge.run(link.read())) is not None:
+        while (piece := bridge.run(link.read)) is not None:
             write(piece)
             last = piece
         if not last.endswith("\n"):

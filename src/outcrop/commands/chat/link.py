@@ -6,11 +6,13 @@ does the conversation.
 """
 
 import asyncio
+import concurrent.futures
+import contextlib
 import ipaddress
 import socket as sockets
 import ssl
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import Any, Self, TypeVar
 from urllib.parse import urlencode, urlsplit
@@ -105,21 +107,42 @@ class Bridge:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self.run(_end_other_tasks())
+        self.run(_end_other_tasks)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
 
-    def run(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
+    def run(self, function: Callable[..., Coroutine[Any, Any, Result]], *arguments: object) -> Result:
         """
-        Wait for a coroutine's result. An interrupt of the wait cancels the coroutine.
+        Wait for the result of a coroutine function. An interrupt of the wait cancels what runs.
+
+        The coroutine is made in the loop's thread: made here, an interrupt could leave it behind, never awaited.
         """
-        future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        outcome: concurrent.futures.Future[Result] = concurrent.futures.Future()
+
+        def begin() -> None:
+            task = self._loop.create_task(function(*arguments))
+            task.add_done_callback(lambda done: _hand_over(done, outcome))
+            outcome.add_done_callback(lambda _: self._loop.call_soon_threadsafe(task.cancel))
+
+        self._loop.call_soon_threadsafe(begin)
         try:
-            return future.result()
+            return outcome.result()
         except BaseException:
-            future.cancel()
+            outcome.cancel()
             raise
+
+
+def _hand_over(task: "asyncio.Task[Result]", outcome: "concurrent.futures.Future[Result]") -> None:
+    error = None if task.cancelled() else task.exception()
+    # The waiting thread may give up at any moment.
+    with contextlib.suppress(concurrent.futures.InvalidStateError):
+        if task.cancelled():
+            outcome.cancel()
+        elif error is not None:
+            outcome.set_exception(error)
+        else:
+            outcome.set_result(task.result())
 
 
 async def _end_other_tasks() -> None:

@@ -84,7 +84,7 @@ class Terminal:
         """
         Close the socket.
         """
-        self._bridge.run(self._link.close())
+        self._bridge.run(self._link.close)
 
     def _greet(self) -> None:
         gateway = self._link.gateway
@@ -138,7 +138,7 @@ class Terminal:
             while piece is not None:
                 written = True
                 self._write(piece)
-                piece = self._bridge.run(self._link.read())
+                piece = self._bridge.run(self._link.read)
             self._write("\n" if written else "(an empty answer)\n")
         except KeyboardInterrupt:
             self._write("\n")
@@ -151,8 +151,8 @@ class Terminal:
 
     def _send(self, prompt: str) -> str | None:
         with self._console.status(Text(f"waiting for {make_visible(self._link.model)}")):
-            lost = self._bridge.run(self._link.send(prompt))
-            piece = self._bridge.run(self._link.read())
+            lost = self._bridge.run(self._link.send, prompt)
+            piece = self._bridge.run(self._link.read)
         if lost:
             self._hint("the gateway had closed the connection; the conversation starts anew")
         return piece
@@ -163,7 +163,7 @@ class Terminal:
 
     def _begin_anew(self) -> None:
         self.close()
-        self._bridge.run(self._link.open())
+        self._bridge.run(self._link.open)
         self._hint("a new conversation")
 
     def _change_model(self, name: str | None) -> None:
@@ -172,7 +172,7 @@ class Terminal:
             return
         link = self._make_link(name)
         with self._console.status(Text(f"looking for {make_visible(name)}")):
-            self._bridge.run(link.open())
+            self._bridge.run(link.open)
         self.close()
         self._link = link
         self._hint(f"{name}; a new conversation")
