@@ -57,6 +57,12 @@ class Gateway:
         with urllib.request.urlopen(urllib.request.Request(url, data=rule, method="POST"), timeout=5) as answer:
             assert answer.status == 201
 
+    def slow_down(self) -> None:
+        """
+        Let the next answer take long enough for anything that a test wants to do meanwhile.
+        """
+        self.break_calls({"kind": "slow", "tokens_per_second": 40}, times=1)
+
     def mend(self) -> None:
         """
         Let the emulator treat calls as usual again.

@@ -88,6 +88,7 @@ async def test_killed_server_is_told_and_nothing_is_lost(visit: Visit, own_gatew
     """
     visit.expected.extend(BROKEN_NETWORK)
     await visit.open(own_gateway.url)
+    own_gateway.slow_down()
     await visit.send(LONG_PROMPT)
     await expect(visit.page.locator(".answer")).to_contain_text("word5")
     await visit.page.locator("#prompt").fill("my next draft")

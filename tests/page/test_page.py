@@ -122,6 +122,7 @@ async def test_stop_keeps_the_text_and_ends_the_call(visit: Visit, gateway: Gate
     Stop leaves a prefix marked as such, ends the turn on the server, and the next prompt works in a new conversation.
     """
     await visit.open()
+    gateway.slow_down()
     await visit.send(LONG_PROMPT)
     await expect(visit.page.locator(".answer").last).to_contain_text(LONG_TEXT[:60])
     await visit.page.locator("#stop").click()
@@ -148,7 +149,7 @@ async def test_hostile_markup_stays_text(visit: Visit) -> None:
     assert await visit.page.locator("#transcript :is(img, script, a, b)").count() == 0
 
 
-async def test_keyboard_alone_can_do_everything(visit: Visit) -> None:
+async def test_keyboard_alone_can_do_everything(visit: Visit, gateway: Gateway) -> None:
     """
     Choosing, switching, writing two lines, sending and stopping need no pointer, and the focus is always visible.
     """
@@ -166,6 +167,7 @@ async def test_keyboard_alone_can_do_everything(visit: Visit) -> None:
     await keyboard.press("Space")
     await keyboard.press("Tab")
     await keyboard.press("Tab")
+    gateway.slow_down()
     await keyboard.type("emulate 900 tokens,")
     await keyboard.press("Shift+Enter")
     await keyboard.type("please")
@@ -182,11 +184,12 @@ async def test_keyboard_alone_can_do_everything(visit: Visit) -> None:
     await expect(visit.page.locator('.exchange[data-outcome="complete"]')).to_have_count(1)
 
 
-async def test_escape_stops_the_answer(visit: Visit) -> None:
+async def test_escape_stops_the_answer(visit: Visit, gateway: Gateway) -> None:
     """
     Escape in the prompt's field does what the stop button does.
     """
     await visit.open()
+    gateway.slow_down()
     await visit.send(LONG_PROMPT)
     await expect(visit.page.locator(".answer")).not_to_be_empty()
     await visit.page.keyboard.press("Escape")
@@ -209,14 +212,16 @@ async def test_enter_that_ends_a_composition_sends_nothing(visit: Visit, details
     assert await visit.page.locator(".exchange").count() == 0
 
 
-async def test_draft_survives_while_an_answer_comes(visit: Visit) -> None:
+async def test_draft_survives_while_an_answer_comes(visit: Visit, gateway: Gateway) -> None:
     """
     Enter during an answer sends nothing and loses nothing.
     """
     await visit.open()
-    await visit.send("count to 20")
+    gateway.slow_down()
+    await visit.send(LONG_PROMPT)
     await visit.send("and then?")
-    await visit.page.locator('.exchange[data-outcome="complete"]').wait_for()
+    await visit.page.keyboard.press("Escape")
+    await visit.wait_for("Not connected")
     await expect(visit.page.locator("#prompt")).to_have_value("and then?")
     assert await visit.page.locator(".exchange").count() == 1
 
