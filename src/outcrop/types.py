@@ -167,13 +167,24 @@ class ToolChoice(msgspec.Struct, frozen=True, kw_only=True):
     allow_parallel: bool = True
 
 
+class Guardrail(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    Name a guardrail of the AWS account, by ID or ARN, and its version (`DRAFT` or a number).
+    """
+
+    identifier: str
+    version: str
+    trace: Literal["enabled", "disabled", "enabled_full"] | None = None
+
+
 class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     """
     Hold one prompt and all that belongs to it: the only thing that a dialect may produce.
 
     `model` is what the client wrote. `stream` says which of Bedrock's operations is called, not how the client is
-    answered. `provider_options` are fields for the model's own body that have no name here; an adapter that can't send
-    one refuses it.
+    answered. `latency`, `service_tier`, `guardrail` and `request_metadata` are Bedrock's own, for whichever model.
+    `provider_options` are fields for the model's own body that have no name here; an adapter that can't send one
+    refuses it.
     """
 
     model: str
@@ -183,6 +194,10 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     tools: tuple[ToolSpec, ...] = ()
     tool_choice: ToolChoice | None = None
     stream: bool = True
+    guardrail: Guardrail | None = None
+    latency: Literal["standard", "optimized"] | None = None
+    service_tier: Literal["priority", "default", "flex", "reserved"] | None = None
+    request_metadata: Mapping[str, str] = {}
     provider_options: Mapping[str, Any] = {}
 
 
@@ -192,7 +207,7 @@ class ResolvedModel(msgspec.Struct, frozen=True, kw_only=True):
 
     `name` is what the client wrote, `model_id` what Bedrock gets (a base ID, a profile ID or an ARN), `base_id` the
     base model's ID (the key of the catalogue; equal to `model_id` for what the catalogue does not know), `family` the
-    key of the adapters' registry. Limits are None where nothing is known. `refuses` names the request's fields that
+    model's family, `route` whether it is called by its family's native body or by Converse. Limits are None where nothing is known. `refuses` names the request's fields that
     this model refuses: `prefill`, `temperature`, `top_p`, `top_k`, `images`, `documents`, `tools`, `streaming`, ….
     """
 
@@ -200,6 +215,7 @@ class ResolvedModel(msgspec.Struct, frozen=True, kw_only=True):
     model_id: str
     base_id: str
     family: str
+    route: Literal["native", "converse"] = "native"
     max_output_tokens: int | None = None
     context_tokens: int | None = None
     refuses: frozenset[str] = frozenset()
