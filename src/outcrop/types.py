@@ -207,8 +207,9 @@ class ResolvedModel(msgspec.Struct, frozen=True, kw_only=True):
 
     `name` is what the client wrote, `model_id` what Bedrock gets (a base ID, a profile ID or an ARN), `base_id` the
     base model's ID (the key of the catalogue; equal to `model_id` for what the catalogue does not know), `family` the
-    model's family, `route` whether it is called by its family's native body or by Converse. Limits are None where nothing is known. `refuses` names the request's fields that
-    this model refuses: `prefill`, `temperature`, `top_p`, `top_k`, `images`, `documents`, `tools`, `streaming`, ….
+    model's family, `route` whether it is called by its family's native body or by Converse. Limits are None where
+    nothing is known. `refuses` names the request's fields that this model refuses on its route: `prefill`,
+    `temperature`, `top_p`, `top_k`, `images`, `documents`, `tools`, `streaming`, ….
     """
 
     name: str
