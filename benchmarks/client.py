@@ -15,9 +15,10 @@ from time import monotonic, monotonic_ns
 
 import msgspec
 import uvloop
+from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
+
 from benchmarks.processes import cpu_seconds, resident_bytes
 from benchmarks.source import TOKEN_BYTES
-from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
 DIALS_AT_ONCE = 32
 CONNECT_SECONDS = 30.0

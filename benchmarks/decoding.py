@@ -14,9 +14,9 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from benchmarks.report import describe_machine, format_table
 from botocore.eventstream import EventStreamBuffer
 
+from benchmarks.report import describe_machine, format_table
 from outcrop.wire.eventstream import EventStreamDecoder, encode_message
 
 MESSAGES = 2000

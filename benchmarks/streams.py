@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import msgspec
+
 from benchmarks.client import CONNECT_SECONDS, SETTLE_SECONDS, Measurement
 from benchmarks.processes import NotReady, allow_many_files, free_port, resident_bytes, running, wait_for_port
 from benchmarks.report import describe_machine, format_table
