@@ -194,11 +194,11 @@ class BedrockClient:
             self.pool.release(connection)
 
     async def _connect(self, total_at: float, *, fresh: bool) -> Connection:
-        loop = asyncio.get_running_loop()
+        left = total_at - asyncio.get_running_loop().time()
         try:
-            return await self.pool.acquire(min(self._deadlines.connect_seconds, total_at - loop.time()), fresh=fresh)
+            return await self.pool.acquire(min(self._deadlines.connect_seconds, left), fresh=fresh)
         except UpstreamTimeout as error:
-            if loop.time() >= total_at:
+            if left < self._deadlines.connect_seconds:
                 raise total_passed(self._deadlines) from error
             raise
 

@@ -40,6 +40,13 @@ def total_passed(deadlines: Deadlines) -> UpstreamTimeout:
     return UpstreamTimeout(f"the deadline of {deadlines.total_seconds:g} s for the whole call to bedrock passed")
 
 
+CLOCK_GRAIN_SECONDS = 0.002
+"""
+uvloop's clock and timers count whole milliseconds: a timer may fire a little before its time by the loop's own clock,
+and one that is armed again for the rest of that millisecond fires at once, over and over.
+"""
+
+
 class Watch:
     """
     Watch one exchange with one timer that is moved only when it fires.
@@ -91,12 +98,13 @@ class Watch:
 
     def _check(self) -> None:
         now = self._loop.time()
-        if now >= self._total_at:
+        due = now + CLOCK_GRAIN_SECONDS
+        if due >= self._total_at:
             self._give_up(total_passed(self._deadlines))
+        elif due < self.last_seen + self._limit():
+            self._arm()
         elif self._is_held():
             self.last_seen = now
-            self._arm()
-        elif now < self.last_seen + self._limit():
             self._arm()
         elif self._begun:
             what = "silence in the middle of bedrock's answer"
