@@ -82,6 +82,12 @@ def emulate(
         list[str] | None, typer.Option(help="ACCESS_KEY_ID=SECRET whose signatures are accepted; repeatable.")
     ] = None,
     require_auth: Annotated[bool, typer.Option("--require-auth", help="Refuse requests without credentials.")] = False,
+    record: Annotated[str | None, typer.Option(help="Send requests on to Bedrock and record them to a folder.")] = None,
+    upstream: Annotated[
+        str | None, typer.Option(help="What to record; default: Bedrock's endpoint of each request's region.")
+    ] = None,
+    replay: Annotated[str | None, typer.Option(help="Answer from a folder of recordings.")] = None,
+    replay_pace: Annotated[str, typer.Option(help="fast, or recorded: as it came.")] = "fast",
 ) -> None:
     """
     Run the local Bedrock emulator alone, for boto3, the AWS CLI and other SDKs (`--endpoint-url`).
@@ -89,8 +95,15 @@ def emulate(
     with _errors_as_sentences():
         from outcrop.emulator.server import run
         from outcrop.emulator.settings import EmulatorConfig
+        from outcrop.emulator.tape.settings import TapeConfig
 
-        base = EmulatorConfig(host=host, port=port, keys=_parse_keys(key) if key else None, strict_auth=require_auth)
+        has_tape = any((record, upstream, replay))
+        tape = (
+            TapeConfig(record=record, upstream=upstream, replay=replay, replay_pace=replay_pace) if has_tape else None
+        )
+        base = EmulatorConfig(
+            host=host, port=port, keys=_parse_keys(key) if key else None, strict_auth=require_auth, tape=tape
+        )
         pace = {"first_token_ms": first_token_ms, "tokens_per_second": tokens_per_second, "jitter": jitter}
         run(msgspec.structs.replace(base, **{name: value for name, value in pace.items() if value is not None}))
 
@@ -122,7 +135,12 @@ def chat(
 
 @app.command()
 def models(
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False, config: ConfigOption = None
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with all that is known.")] = False,
+    refresh: Annotated[bool, typer.Option("--refresh", help="Ask Bedrock which models the region has.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also those past their end of life or not in the region.")
+    ] = False,
+    config: ConfigOption = None,
 ) -> None:
     """
     List the models by the names that clients may use.
@@ -131,7 +149,8 @@ def models(
         from outcrop.commands.models import print_models
         from outcrop.settings import load_settings
 
-        print_models(load_settings(config_file=config), as_json=as_json)
+        settings = load_settings(config_file=config)
+        print_models(settings, as_json=as_json, refresh=refresh, everything=everything)
 
 
 @app.command()

@@ -61,6 +61,15 @@ class Settings(BaseSettings):
     models: dict[str, str] = {}
     """Short names for models: name → model ID, profile or ARN; `family=ARN` where an ARN hides its model."""
 
+    routes: dict[str, Literal["native", "converse"]] = {}
+    """How models are called, where the catalogue's way is not wanted: base ID or family → `native` or `converse`."""
+
+    catalogue: Path | None = None
+    """TOML file with your own models, written as in `outcrop/catalogue/data`: adds entries, or overrides them."""
+
+    refresh_models: bool = True
+    """Ask Bedrock at the start, in the background, which models the region has. Never done with the emulator."""
+
     default_max_tokens: Annotated[int, Field(ge=1, le=1_000_000)] = 1024
     """Longest answer, in tokens, where the request does not say."""
 

@@ -15,12 +15,17 @@ HAIKU = "anthropic.claude-haiku-4-5-20251001-v1:0"
 LLAMA = "meta.llama3-70b-instruct-v1:0"
 LLAMA33 = "meta.llama3-3-70b-instruct-v1:0"
 APPLICATION_PROFILE = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/a1b2c3d4e5f6"
+IMPORTED = "arn:aws:bedrock:us-east-1:123456789012:imported-model/a1b2c3d4e5f6"
+REGIONS = [
+    "us-east-1", "us-west-2", "us-gov-west-1", "ca-central-1", "sa-east-1", "eu-west-1", "eu-central-1",
+    "ap-northeast-1", "ap-southeast-2", "ap-south-1", "me-central-1", None,
+]  # fmt: skip
 OPAQUE_ARNS = [
     APPLICATION_PROFILE,
     "arn:aws:bedrock:us-east-1:123456789012:provisioned-model/a1b2c3d4e5f6",
     "arn:aws:bedrock:us-east-1:123456789012:custom-model/meta.llama3-8b/a1b2c3d4e5f6",
     "arn:aws:bedrock:us-east-1:123456789012:custom-model-deployment/a1b2c3d4e5f6",
-    "arn:aws:bedrock:us-east-1:123456789012:imported-model/a1b2c3d4e5f6",
+    IMPORTED,
     "arn:aws:bedrock:us-east-1:123456789012:default-prompt-router/meta.llama:1",
     "arn:aws:bedrock:us-east-1:123456789012:prompt/ABCDEFGHIJ:2",
     "arn:aws:sagemaker:us-east-1:123456789012:endpoint/my-llama",
@@ -34,7 +39,8 @@ def test_the_short_name_llama3_is_the_llama_of_the_tutorials() -> None:
     model = resolve("llama3")
     assert (model.name, model.model_id, model.base_id, model.family) == ("llama3", LLAMA, LLAMA, "llama3")
     assert (model.max_output_tokens, model.context_tokens) == (2048, 8192)
-    assert model.refuses == {"images", "documents"}
+    assert model.route == "native"
+    assert model.refuses == {"images", "documents", "tools", "reasoning", "effort"}
 
 
 @pytest.mark.parametrize(
@@ -125,24 +131,34 @@ def test_an_arn_that_carries_the_id_goes_out_as_written(arn: str, base_id: str) 
     assert model.max_output_tokens is not None
 
 
-@pytest.mark.parametrize("arn", OPAQUE_ARNS)
-def test_an_opaque_arn_asks_for_a_short_name(arn: str) -> None:
+@pytest.mark.parametrize("arn", [arn for arn in OPAQUE_ARNS if arn != IMPORTED])
+def test_an_opaque_arn_goes_by_converse(arn: str) -> None:
     """
-    An ARN that hides its model is refused with the way out.
+    Converse needs no family, so an ARN that hides its model works as it is, with nothing known.
     """
-    with pytest.raises(UnknownModel, match=r"add a short name for it with its family"):
-        resolve(arn)
+    model = resolve(arn, region="eu-west-1")
+    assert (model.model_id, model.base_id, model.family, model.route) == (arn, arn, "unknown", "converse")
+    assert (model.max_output_tokens, model.refuses) == (None, frozenset())
+
+
+def test_an_imported_model_asks_for_a_short_name() -> None:
+    """
+    Converse does not accept imported models: the refusal says so, and how to name the family.
+    """
+    with pytest.raises(UnknownModel, match=r"converse does not accept: add a short name for it with its family"):
+        resolve(IMPORTED)
 
 
 @pytest.mark.parametrize("arn", OPAQUE_ARNS)
 def test_a_short_name_gives_an_opaque_arn_its_family(arn: str) -> None:
     """
-    A short name's value may say the family; then the ARN works by that name, and written out.
+    A short name's value may say the family; then the ARN works by that name, and written out, by the native body.
     """
     short_names = {"ours": f"llama3={arn}"}
     by_name, by_arn = (resolve(name, short_names=short_names) for name in ("ours", arn))
     assert (by_name.model_id, by_name.base_id, by_name.family) == (arn, arn, "llama3")
     assert (by_arn.model_id, by_arn.family, by_arn.name) == (arn, "llama3", arn)
+    assert by_name.route == by_arn.route == "native"
 
 
 def test_a_client_can_not_choose_the_family() -> None:
@@ -159,7 +175,14 @@ def test_a_client_can_not_choose_the_family() -> None:
         ("anthropic.claude-9-epic", "anthropic.claude-9-epic", "anthropic"),
         ("eu.anthropic.claude-9-epic-v2:0", "anthropic.claude-9-epic-v2:0", "anthropic"),
         ("meta.llama3-9-1b-instruct-v1:0", "meta.llama3-9-1b-instruct-v1:0", "llama3"),
-        ("meta.llama9-1t", "meta.llama9-1t", "llama4"),
+        ("meta.llama4-9t", "meta.llama4-9t", "llama4"),
+        ("amazon.titan-text-9", "amazon.titan-text-9", "titan"),
+        ("apac.amazon.nova-9-v1:0", "amazon.nova-9-v1:0", "nova"),
+        ("mistral.mixtral-9x9b-v1:0", "mistral.mixtral-9x9b-v1:0", "mistral_text"),
+        ("deepseek.r9-v1:0", "deepseek.r9-v1:0", "deepseek_text"),
+        ("deepseek.v9", "deepseek.v9", "openai_chat"),
+        ("global.openai.gpt-9", "openai.gpt-9", "openai_chat"),
+        ("writer.palmyra-x9", "writer.palmyra-x9", "writer"),
     ],
 )
 def test_a_model_of_tomorrow_works_by_name(name: str, base_id: str, family: str) -> None:
@@ -169,6 +192,28 @@ def test_a_model_of_tomorrow_works_by_name(name: str, base_id: str, family: str)
     model = resolve(name)
     assert (model.model_id, model.base_id, model.family) == (name, base_id, family)
     assert (model.max_output_tokens, model.context_tokens, model.refuses) == (None, None, frozenset())
+    assert model.route == ("native" if family in {"anthropic", "llama3", "llama4"} else "converse")
+
+
+def test_a_llama_of_an_unknown_generation_goes_by_converse() -> None:
+    """
+    Which template it would want is not known, and Converse knows.
+    """
+    assert resolve("meta.llama9-1t").route == "converse"
+
+
+@pytest.mark.parametrize("base_id", load_catalogue().models)
+def test_every_model_resolves_in_every_region(base_id: str) -> None:
+    """
+    Bare where it is on demand, through one of its own profiles elsewhere, and as written where there is none.
+    """
+    entry = load_catalogue().models[base_id]
+    for region in REGIONS:
+        model = resolve(base_id, region=region)
+        possible = {base_id} if entry.on_demand else {base_id, *(f"{prefix}.{base_id}" for prefix in entry.profiles)}
+        assert model.model_id in possible
+        assert (model.base_id, model.family, model.route) == (base_id, entry.family, entry.route)
+        assert (model.context_tokens, model.max_output_tokens) == (entry.context_tokens, entry.max_output_tokens)
 
 
 def test_a_provider_without_a_fallback_knows_only_its_entries() -> None:
@@ -194,7 +239,11 @@ def test_a_model_at_the_end_of_its_life_still_resolves() -> None:
         ("antropic", "did you mean 'anthropic'"),
         ("meta-llama3-70b-instruct", "did you mean 'meta.llama3-70b-instruct-v1:0'"),
         ("zzz", "expected one of 'llama3', 'anthropic'"),
-        ("mistral.mistral-large-2407-v1:0", "or an id or arn of 'anthropic', 'meta'"),
+        ("acme.one-v1:0 ", "is not a name"),
+        ("acme.qqqq-9", "or an id or arn of 'ai21', 'amazon', 'anthropic'"),
+        ("gpt-oss", "did you mean 'openai.gpt-oss-120b-1:0' or 'openai.gpt-oss-20b-1:0'"),
+        ("Haiku", "did you mean 'anthropic.claude-haiku-4-5-20251001-v1:0' or 'anthropic.claude-haiku-5-5'"),
+        ("nova-pr", "did you mean 'amazon.nova-pro-v1:0'"),
         ("Anthropic", "is unknown"),
         ("anthropic.", "is unknown"),
         (".anthropic.claude", "is not a name"),
@@ -203,7 +252,7 @@ def test_a_model_at_the_end_of_its_life_still_resolves() -> None:
         ("arn:aws:iam::123456789012:role/x", "is not the arn"),
         ("arn:aws:bedrock:us-east-1:123456789012:foundation-model/meta.llama3-70b-instruct-v1:0", "is not the arn"),
         ("arn:aws:bedrock:us-east-1:12345:application-inference-profile/a", "is not the arn"),
-        ("arn:aws:bedrock:us-east-1::foundation-model/mistral.x-1", "is not the arn"),
+        ("arn:aws:bedrock:us-east-1::foundation-model/acme.x-1", "is not the arn"),
         ("arn:aws:bedrock:us-east-1:123456789012:imported-model/a1b2c3d4e5f6/x", "is not the arn"),
     ],
 )
@@ -256,8 +305,8 @@ def test_the_longest_name_is_refused_quickly_and_shortly() -> None:
 @pytest.mark.parametrize(
     ("value", "words"),
     [
-        ("mistral.x", "model 'ours' stands for 'mistral.x', which is unknown"),
-        (APPLICATION_PROFILE, "add a short name"),
+        ("acme.x", "model 'ours' stands for 'acme.x', which is unknown"),
+        (IMPORTED, "add a short name"),
         ("llama3=not a model", "stands for 'not a model'"),
         ("llama3=", "stands for ''"),
     ],

@@ -7,7 +7,6 @@ import re
 import signal
 import tomllib
 
-import msgspec
 import pytest
 
 from outcrop import __version__
@@ -28,28 +27,6 @@ def test_a_key_is_shown_with_its_digest(run: RunInPipe) -> None:
         assert settings == {"api_keys": {"alice": hashlib.sha256(key[0].encode()).hexdigest()}}
         keys += key
     assert keys[0] != keys[1]
-
-
-def test_models_are_listed_as_json(run: RunInPipe) -> None:
-    """
-    `outcrop models --json` lists the short names first, with what Bedrock gets in the region.
-    """
-    done = run("models", "--json", environ={"AWS_REGION": "eu-west-1"})
-    listed = msgspec.json.decode(done.stdout)
-    assert done.returncode == 0
-    assert [model["name"] for model in listed[:2]] == ["llama3", "anthropic"]
-    assert listed[1]["model_id"].startswith("eu.anthropic.")
-    assert all(set(model) == {"name", "model_id", "title", "family"} for model in listed)
-
-
-def test_models_are_listed_as_a_table(run: RunInPipe) -> None:
-    """
-    `outcrop models` shows a table with the names that clients may use.
-    """
-    done = run("models")
-    assert done.returncode == 0
-    assert "│ llama3 " in done.stdout.decode()
-    assert "meta.llama3-70b-instruct-v1:0" in done.stdout.decode()
 
 
 def test_the_version_is_printed(run: RunInPipe) -> None:

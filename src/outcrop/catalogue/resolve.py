@@ -7,13 +7,15 @@ never at the client's spelling.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 
 import msgspec
 
-from outcrop.catalogue.models import Catalogue, ModelEntry, load_catalogue
-from outcrop.errors import UnknownModel
+from outcrop.catalogue.listing import ListedModel, describe_model
+from outcrop.catalogue.models import Catalogue, LearnedModel, ModelEntry, Route, load_catalogue
+from outcrop.catalogue.refusals import find_refusals
+from outcrop.errors import SettingsError, UnknownModel
 from outcrop.types import ResolvedModel
 
 DEFAULT_SHORT_NAMES: Mapping[str, str] = {
@@ -28,6 +30,10 @@ profile only, so its base ID becomes `us.anthropic…`, `eu.anthropic…`, … a
 """
 
 MAX_NAME_LENGTH = 2048
+UNKNOWN_FAMILY = "unknown"
+"""
+The family of what hides its model and is called by Converse, where no family is needed.
+"""
 
 _PROFILES_BY_REGION: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("us-gov-", ("us-gov",)),
@@ -60,17 +66,8 @@ _OPAQUE_ARN = re.compile(
     + r"|prompt/[A-Za-z0-9]{10}(?::[0-9]{1,5})?)"
     + r"|arn:aws(?:-[a-z-]{1,20})?:sagemaker:[a-z0-9-]{1,20}:[0-9]{12}:endpoint/[A-Za-z0-9-]{1,63}"
 )
-
-
-class ListedModel(msgspec.Struct, frozen=True, kw_only=True):
-    """
-    Hold one line of a model menu: what to write as `model`, and what it stands for.
-    """
-
-    name: str
-    model_id: str
-    title: str
-    family: str
+_NATIVE_ONLY_ARN = re.compile(_BEDROCK_ARN + r":[0-9]{12}:imported-model/[a-z0-9]{12}")
+_CONVERSE: Route = "converse"
 
 
 def resolve(
@@ -79,6 +76,7 @@ def resolve(
     short_names: Mapping[str, str] = DEFAULT_SHORT_NAMES,
     region: str | None = None,
     catalogue: Catalogue | None = None,
+    routes: Mapping[str, Route] = {},
 ) -> ResolvedModel:
     """
     Return what `name` stands for.
@@ -86,10 +84,18 @@ def resolve(
     A profile ID or an ARN goes to Bedrock as written. So does a base ID, unless the model can be called through a
     profile only: then the profile that keeps closest to the region is taken (in Tokyo `jp.`, then `apac.`, then
     `global.`); where the model has none for the region, the base ID stays and Bedrock says no. A model that the
-    catalogue lacks takes its provider's family and has unknown limits. `region` None counts as us-east-1.
+    catalogue lacks takes family and route of its provider's fallback and has unknown limits. What hides its model goes
+    by Converse, with the family `unknown`.
+
+    Args:
+        name: what the client wrote.
+        region: the gateway's region; None counts as us-east-1.
+        catalogue: the table, if not the packaged one.
+        short_names: name → base ID, profile ID or ARN, or `family=` and one of them, which makes it that family's.
+        routes: base ID or family → route, stronger than the catalogue's.
 
     Raises:
-        UnknownModel: the name stands for nothing, or for something that hides its model.
+        UnknownModel: the name stands for nothing, or for an imported model of an unknown family.
     """
     table = load_catalogue() if catalogue is None else catalogue
     where = region or _REGION_WHERE_NONE_IS_SET
@@ -98,7 +104,7 @@ def resolve(
     if target is None:
         target = next((value for value in short_names.values() if _without_family(value) == name), name)
     family, found = _split_family(target)
-    resolved = _resolve_target(name, found, family, where, table)
+    resolved = _resolve_target(name, found, family, where, table, routes)
     if resolved is None:
         raise UnknownModel(_explain_unknown(name, found, short_names, table))
     return resolved
@@ -109,30 +115,49 @@ def list_models(
     short_names: Mapping[str, str] = DEFAULT_SHORT_NAMES,
     region: str | None = None,
     catalogue: Catalogue | None = None,
+    routes: Mapping[str, Route] = {},
+    everything: bool = False,
 ) -> tuple[ListedModel, ...]:
     """
     List the models for a menu: the short names first, in their own order, then the catalogue's entries in its order.
 
-    Models at the end of their life are left out, and so are those that no profile brings to the region; both still
-    resolve by name.
+    Models at the end of their life are left out, and so are those that can't be called in the region, unless
+    `everything` is asked for; both still resolve by name.
 
     Raises:
         UnknownModel: a short name stands for nothing.
     """
     table = load_catalogue() if catalogue is None else catalogue
     where = region or _REGION_WHERE_NONE_IS_SET
-    callable_ids = [
+    known: tuple[ModelEntry | LearnedModel, ...] = (*table.models.values(), *table.learned.values())
+    base_ids = [
         entry.base_id
-        for entry in table.models.values()
-        if entry.lifecycle != "end_of_life" and _callable_id(entry, where) is not None
+        for entry in known
+        if everything or (entry.lifecycle != "end_of_life" and _callable_id(entry, where) is not None)
     ]
-    listed = []
-    for name in (*short_names, *callable_ids):
-        found = resolve(name, short_names=short_names, region=region, catalogue=table)
-        entry = table.models.get(found.base_id)
-        title = found.base_id if entry is None else entry.title
-        listed.append(ListedModel(name=name, model_id=found.model_id, title=title, family=found.family))
-    return tuple(listed)
+    found = [
+        resolve(name, short_names=short_names, region=region, catalogue=table, routes=routes)
+        for name in (*short_names, *base_ids)
+    ]
+    names_of: dict[str, list[str]] = {}
+    for model in found[: len(short_names)]:
+        names_of.setdefault(model.base_id, []).append(model.name)
+    return tuple(describe_model(model, table, names_of.get(model.base_id, ())) for model in found)
+
+
+def check_routes(routes: Mapping[str, Route], catalogue: Catalogue) -> None:
+    """
+    Refuse a route for something that is neither a family nor looks like a base ID: it would never be taken.
+
+    Raises:
+        SettingsError: the message names it and the nearest that there is.
+    """
+    families = {row.family for row in catalogue.models.values()} | {row.family for row in catalogue.fallbacks}
+    for name in routes:
+        if name not in families and _find_base_id(name, catalogue) != name and not _OPAQUE_ARN.fullmatch(name):
+            near = get_close_matches(name[:100], [*families, *catalogue.models], n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]!r}?" if near else f"expected a base id, or one of {sorted(families)}"
+            raise SettingsError(f"setting routes: {_quote(name)} is neither a family nor a base id: {hint}")
 
 
 def _check_spelling(name: str) -> None:
@@ -152,29 +177,57 @@ def _without_family(target: str) -> str:
 
 
 def _resolve_target(
-    name: str, target: str, family: str | None, region: str, catalogue: Catalogue
+    name: str, target: str, family: str | None, region: str, catalogue: Catalogue, routes: Mapping[str, Route]
 ) -> ResolvedModel | None:
     arn = _TELLING_ARN.fullmatch(target)
     base_id = _find_base_id(target if arn is None else arn["model_id"], catalogue)
-    entry = None if base_id is None else catalogue.models.get(base_id)
+    known = None if base_id is None else catalogue.find(base_id)
     if base_id is None:
-        if family is None or not (arn or _OPAQUE_ARN.fullmatch(target) or _MODEL_ID.fullmatch(target)):
+        if not _can_be_called(target, family):
             return None
         base_id = target
-    found_family = family or (catalogue.fallback_family(base_id) if entry is None else entry.family)
+    found_family, route = _family_and_route(base_id, family, catalogue, routes)
     if found_family is None:
         return None
-    if entry is None:
-        return ResolvedModel(name=name, model_id=target, base_id=base_id, family=found_family)
-    return ResolvedModel(
-        name=name,
-        model_id=(_callable_id(entry, region) or target) if target == base_id else target,
-        base_id=base_id,
-        family=found_family,
-        max_output_tokens=entry.max_output_tokens,
-        context_tokens=entry.context_tokens,
-        refuses=_refusals(entry),
+    model = ResolvedModel(name=name, model_id=target, base_id=base_id, family=found_family, route=route)
+    if known is None:
+        return model
+    return msgspec.structs.replace(
+        model,
+        model_id=(_callable_id(known, region) or target) if target == base_id else target,
+        max_output_tokens=known.max_output_tokens if isinstance(known, ModelEntry) else None,
+        context_tokens=known.context_tokens if isinstance(known, ModelEntry) else None,
+        refuses=find_refusals(known, route),
     )
+
+
+def _can_be_called(target: str, family: str | None) -> bool:
+    """
+    Say whether something that hides its model can be called: by Converse, or by the body of the family that is given.
+    """
+    if _OPAQUE_ARN.fullmatch(target):
+        return family is not None or _NATIVE_ONLY_ARN.fullmatch(target) is None
+    return family is not None and bool(_TELLING_ARN.fullmatch(target) or _MODEL_ID.fullmatch(target))
+
+
+def _family_and_route(
+    base_id: str, family: str | None, catalogue: Catalogue, routes: Mapping[str, Route]
+) -> tuple[str | None, Route]:
+    """
+    Return family and route: what is stated first, then the entry's, then the fallback's. An opaque ARN has neither.
+    """
+    entry = catalogue.models.get(base_id)
+    row = catalogue.fallback_for(base_id) if entry is None else entry
+    if row is None:
+        is_hidden = base_id in catalogue.learned or _OPAQUE_ARN.fullmatch(base_id) is not None
+        found, route = (family or (UNKNOWN_FAMILY if is_hidden else None)), _CONVERSE
+    else:
+        found, route = family or row.family, row.route
+    if found is None:
+        return None, route
+    if family is not None:
+        route = catalogue.route_of_family(family)
+    return found, routes.get(base_id) or routes.get(found) or route
 
 
 def _find_base_id(model_id: str, catalogue: Catalogue) -> str | None:
@@ -190,7 +243,7 @@ def _find_base_id(model_id: str, catalogue: Catalogue) -> str | None:
     return match["rest"] if dot and provider in catalogue.providers else None
 
 
-def _callable_id(entry: ModelEntry, region: str) -> str | None:
+def _callable_id(entry: ModelEntry | LearnedModel, region: str) -> str | None:
     """
     Return the ID under which the model can be called in the region, or None where the table offers none.
     """
@@ -201,29 +254,36 @@ def _callable_id(entry: ModelEntry, region: str) -> str | None:
     return None if offered is None else f"{offered}.{entry.base_id}"
 
 
-def _refusals(entry: ModelEntry) -> frozenset[str]:
-    missing = {"images": "image", "documents": "document"}
-    return frozenset(entry.refuses) | {
-        feature for feature, modality in missing.items() if modality not in entry.input_modalities
-    }
-
-
 def _explain_unknown(name: str, target: str, short_names: Mapping[str, str], catalogue: Catalogue) -> str:
     subject = f"model {_quote(name)}"
     if target != name:
         subject += f" stands for {_quote(target)}, which"
-    if _OPAQUE_ARN.fullmatch(target):
+    if _NATIVE_ONLY_ARN.fullmatch(target):
         return (
-            f"{subject} does not tell its model: add a short name for it with its family to the settings,"
-            f" written 'family=arn', for example 'anthropic={target[:24]}…'"
+            f"{subject} is an imported model, which converse does not accept: add a short name for it with its family"
+            f" to the settings, written 'family=arn', for example 'llama3={target[:24]}…'"
         )
     if target.startswith("arn:"):
         return f"{subject} is not the arn of a bedrock model, profile or deployment"
-    near = get_close_matches(name[:100], [*short_names, *catalogue.models], n=3, cutoff=0.5)
+    near = _find_nearest(name[:100], [*short_names, *_living(catalogue)])
     if near:
         return f"{subject} is unknown: did you mean {' or '.join(map(repr, near))}?"
     providers = ", ".join(map(repr, sorted(catalogue.providers)))
     return f"{subject} is unknown: expected one of {', '.join(map(repr, short_names))}, or an id or arn of {providers}"
+
+
+def _living(catalogue: Catalogue) -> list[str]:
+    known: tuple[ModelEntry | LearnedModel, ...] = (*catalogue.models.values(), *catalogue.learned.values())
+    return [entry.base_id for entry in known if entry.lifecycle != "end_of_life"]
+
+
+def _find_nearest(name: str, names: Sequence[str]) -> list[str]:
+    """
+    Return up to three names that hold what was written (at least four characters), or else look like it.
+    """
+    written = name.lower()
+    holding = [one for one in names if written in one] if len(written) >= 4 else []
+    return holding[:3] or get_close_matches(name, names, n=3, cutoff=0.5)
 
 
 def _quote(name: str) -> str:

@@ -15,14 +15,13 @@ from starlette.types import ASGIApp
 
 from outcrop.accounts.limits import OpenBudget
 from outcrop.adapters.registry import find_adapter
-from outcrop.catalogue.resolve import DEFAULT_SHORT_NAMES, list_models, resolve
 from outcrop.emulator.server import EmulatorServer
 from outcrop.emulator.settings import EmulatorConfig
-from outcrop.errors import SettingsError, UnknownModel
 from outcrop.history.ledger import MemoryLedger
 from outcrop.server.guard import Guard, GuardRules
 from outcrop.server.http import build_routes
 from outcrop.server.lifecycle import GatewayServer, make_uvicorn_config
+from outcrop.server.models import ModelDirectory, keep_fresh
 from outcrop.server.services import Services, UpstreamInfo
 from outcrop.settings import Settings
 from outcrop.turns.memory import MemoryTurnLog
@@ -55,6 +54,9 @@ async def serve(settings: Settings) -> None:
         client = _make_client(settings, source, info)
         cleanup.push_async_callback(client.aclose)
         services = build_services(settings, client, info)
+        if info.kind == "bedrock":
+            fresh = keep_fresh(services.models, os.environ, refresh=settings.refresh_models)
+            await cleanup.enter_async_context(fresh)
         server = GatewayServer(
             make_uvicorn_config(build_app(services), settings), services, lambda port: _announce(settings, port, info)
         )
@@ -113,13 +115,9 @@ def build_services(settings: Settings, client: BedrockClient, info: UpstreamInfo
     Build the parts of a server around a client.
 
     Raises:
-        SettingsError: a short name stands for nothing.
+        SettingsError: a short name stands for nothing, or the user's own catalogue can't be used.
     """
-    short_names = {**DEFAULT_SHORT_NAMES, **settings.models}
-    try:
-        models = list_models(short_names=short_names, region=info.region)
-    except UnknownModel as error:
-        raise SettingsError(f"setting models: {error.message}") from error
+    models = ModelDirectory(settings, info.region)
     turns = TurnService(
         log=MemoryTurnLog(
             max_log_bytes=settings.max_answer_bytes,
@@ -128,7 +126,7 @@ def build_services(settings: Settings, client: BedrockClient, info: UpstreamInfo
             clock=asyncio.get_running_loop().time,
         ),
         upstream=client,
-        resolve=lambda name: resolve(name, short_names=short_names, region=info.region),
+        resolve=models.resolve,
         find_adapter=find_adapter,
         ledger=MemoryLedger(),
         budget=OpenBudget(),

@@ -33,6 +33,7 @@ def build_routes(services: Services) -> list[BaseRoute]:
         _json_route("/healthz", "public", services, describe_health),
         _json_route("/readyz", "public", services, describe_readiness),
         _json_route("/api/models", "list_models", services, describe_models),
+        _json_route("/v1/models", "list_models", services, describe_models_for_openai),
         WebSocketRoute("/ws/model", RawEndpoint(services), name="raw"),
     ]
     page = files("outcrop.server") / "page"
@@ -72,9 +73,20 @@ def describe_readiness(services: Services) -> tuple[int, dict[str, Any]]:
 
 def describe_models(services: Services) -> tuple[int, dict[str, Any]]:
     """
-    List the models for a menu, short names first.
+    List the models for a menu, short names first, with all that is known of each.
     """
-    return 200, {"models": services.models}
+    return 200, services.models.describe()
+
+
+def describe_models_for_openai(services: Services) -> tuple[int, dict[str, Any]]:
+    """
+    List the models as OpenAI's API does. When a model was made is not known, so `created` is 0.
+    """
+    lines = [
+        {"id": model.name, "object": "model", "created": 0, "owned_by": model.provider or "unknown"}
+        for model in services.models.listed
+    ]
+    return 200, {"object": "list", "data": lines}
 
 
 def _json_route(

@@ -3,12 +3,11 @@ What the routes share: the parts of one running server.
 """
 
 import asyncio
-from collections.abc import Sequence
 
 import msgspec
 
 from outcrop.accounts.authenticate import Authenticator
-from outcrop.catalogue.resolve import ListedModel
+from outcrop.server.models import ModelDirectory
 from outcrop.server.raw_session import RawLimits, RawSession
 from outcrop.settings import Settings
 from outcrop.turns.service import TurnService
@@ -31,7 +30,7 @@ class Services:
     """
 
     def __init__(
-        self, *, settings: Settings, turns: TurnService, upstream: UpstreamInfo, models: Sequence[ListedModel]
+        self, *, settings: Settings, turns: TurnService, upstream: UpstreamInfo, models: ModelDirectory
     ) -> None:
         self.settings = settings
         self.turns = turns
