@@ -14,7 +14,8 @@ from datetime import UTC, datetime
 from rich.console import Console
 from rich.text import Text
 
-from outcrop.catalogue.resolve import DEFAULT_SHORT_NAMES
+from outcrop.catalogue.models import add_file, load_catalogue
+from outcrop.catalogue.resolve import DEFAULT_SHORT_NAMES, resolve
 from outcrop.commands.doctor.findings import (
     HOW_TO_GET_CREDENTIALS,
     Finding,
@@ -33,6 +34,7 @@ from outcrop.emulator.server import EmulatorServer
 from outcrop.emulator.settings import EmulatorConfig
 from outcrop.errors import CredentialsMissing, OutcropError
 from outcrop.settings import Settings
+from outcrop.types import ResolvedModel
 from outcrop.upstream.client import BedrockClient
 from outcrop.upstream.credentials import BotocoreCredentials, CredentialSource, Identity, StaticCredentials
 from outcrop.upstream.deadlines import Deadlines
@@ -168,7 +170,13 @@ class _Examination:
             deadlines=Deadlines(connect_seconds=settings.connect_timeout_seconds),
         )
         try:
-            for finding in await ask_models(client, {**DEFAULT_SHORT_NAMES, **settings.models}, region):
+            short_names = {**DEFAULT_SHORT_NAMES, **settings.models}
+            table = load_catalogue() if settings.catalogue is None else add_file(load_catalogue(), settings.catalogue)
+
+            def resolve_name(name: str) -> ResolvedModel:
+                return resolve(name, short_names=short_names, region=region, catalogue=table, routes=settings.routes)
+
+            for finding in await ask_models(client, short_names, resolve_name):
                 self._report(finding)
         finally:
             await client.aclose()
