@@ -165,10 +165,11 @@ def test_a_tools_result_is_used() -> None:
 
 def test_thinking_comes_first_and_is_signed() -> None:
     """
-    A model that thinks opens with a signed thinking block.
+    A model that thinks opens with a thinking block, signed if the model signs.
     """
-    first, second = compose(ask("why?", thinks=True), 0).blocks
+    first, second = compose(ask("why?", thinks=True, signs=True), 0).blocks
     assert (first.kind, bool(first.signature), second.kind) == ("thinking", True, "text")
+    assert compose(ask("why?", thinks=True), 0).blocks[0].signature == ""
 
 
 def test_a_tool_call_cut_by_the_maximum_is_no_tool_use() -> None:

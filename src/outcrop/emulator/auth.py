@@ -1,5 +1,5 @@
 """
-Who signed a call: noted always, verified where keys are known (`bedrock_wire` §7.4). Nothing secret is kept.
+Who signed a call: noted always, verified where keys are known (docs/bedrock_wire.md §7.4). Nothing secret is kept.
 """
 
 import hmac

@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from outcrop.emulator.conversation import Answer
+
 MAX_CALLS = 10_000
 
 
@@ -38,9 +40,10 @@ class Call(msgspec.Struct, kw_only=True):
     """
     Hold one call. Filled in as the call goes on; `outcome` is None until it has ended.
 
-    Outcomes: `completed`, `client_closed`, `fault:KIND`, `refused:NAME`, `stopped` (the emulator went down). `fault`
-    is the kind of the fault that struck, also where the call completed in spite of it. Times ending in `_at` are
-    Unix times; those ending in `_monotonic` are of the monotonic clock that all processes of this machine share.
+    Outcomes: `completed`, `client_closed`, `fault:KIND`, `refused:NAME`, `upstream_failed` (what is recorded broke
+    off), `engine_failed`, `stopped` (the emulator went down). `fault` is the kind of the fault that struck, also where the call
+    completed in spite of it. Times ending in `_at` are Unix times; those ending in `_monotonic` are of the monotonic
+    clock that all processes of this machine share.
     """
 
     call_id: int
@@ -57,6 +60,8 @@ class Call(msgspec.Struct, kw_only=True):
     tokens_emitted: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
     outcome: str | None = None
     fault: str | None = None
     finished_at: float | None = None
@@ -73,6 +78,13 @@ class Call(msgspec.Struct, kw_only=True):
             self.finished_at = time.time()
             # One string takes a fraction of the memory of its pieces, and the book is long.
             self.texts = ["".join(self.texts)]
+
+    def note_usage(self, answer: Answer) -> None:
+        """
+        Note the tokens that the answer will tell of.
+        """
+        self.input_tokens, self.output_tokens = answer.input_tokens, answer.output_tokens
+        self.cache_read_tokens, self.cache_write_tokens = answer.cache_read_tokens, answer.cache_write_tokens
 
     def note_client_closed(self, at: float | None, at_monotonic: float | None) -> None:
         """
@@ -92,12 +104,17 @@ class Call(msgspec.Struct, kw_only=True):
         members = {name: getattr(self, name) for name in self.__struct_fields__ if name not in _REPORTED_OTHERWISE}
         return members | {
             "text_emitted": _emitted("".join(self.texts)),
-            "usage": {"input": self.input_tokens, "output": self.output_tokens},
+            "usage": {
+                "input": self.input_tokens,
+                "output": self.output_tokens,
+                "cache_read": self.cache_read_tokens,
+                "cache_write": self.cache_write_tokens,
+            },
             "closed_by_client_ms_after_start": closed_ms,
         }
 
 
-_REPORTED_OTHERWISE = frozenset({"texts", "input_tokens", "output_tokens"})
+_REPORTED_OTHERWISE = frozenset({"texts", "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens"})
 
 
 def _emitted(text: str) -> Emitted:

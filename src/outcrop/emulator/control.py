@@ -1,5 +1,5 @@
 """
-The control plane: which models and inference profiles there are (`bedrock_wire` §1.7).
+The control plane: which models and inference profiles there are (docs/bedrock_wire.md §1.7).
 """
 
 from base64 import b64decode, b64encode

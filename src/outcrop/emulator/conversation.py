@@ -56,13 +56,24 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True):
     description: str = ""
 
 
+class CacheMark(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    Hold one cache point: the digest of all that stands before it, how many tokens that is, and how long it is kept.
+    """
+
+    digest: bytes
+    tokens: int
+    ttl_seconds: int
+
+
 class Ask(msgspec.Struct, frozen=True, kw_only=True):
     """
     Hold all that decides an answer.
 
     `tool_choice` is `auto`, `any`, `none`, or `tool:NAME`. `max_tokens` and `stop_sequences` only cut the answer, so
     they are no part of its seed: a shorter answer is a prefix of the longer one. `tells_stop_sequence` asks a Converse
-    answer for the stop sequence that ended it.
+    answer for the stop sequence that ended it. `signs` gives thoughts a signature. `input_tokens` are all, whether they
+    come from the cache or not. `latency` and `tier` are what a Converse request wanted of the service.
     """
 
     model: str
@@ -78,7 +89,11 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     tools: tuple[Tool, ...] = ()
     tool_choice: str = "auto"
     thinks: bool = False
+    signs: bool = False
     tells_stop_sequence: bool = False
+    cache_marks: tuple[CacheMark, ...] = ()
+    latency: str | None = None
+    tier: str | None = None
 
     def digest(self, seed: int) -> bytes:
         """
@@ -108,7 +123,7 @@ class Block(msgspec.Struct, frozen=True, kw_only=True):
     """
     Hold one content block: its kind, and its content in pieces of one token each.
 
-    A `tool_use` has JSON pieces, `name` and `call_id`; `thinking` has a `signature`.
+    A `tool_use` has JSON pieces, `name` and `call_id`; `thinking` may have a `signature`.
     """
 
     kind: Literal["thinking", "text", "tool_use"]
@@ -137,6 +152,9 @@ class Block(msgspec.Struct, frozen=True, kw_only=True):
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """
     Hold a whole answer. `output_tokens` is the number of pieces.
+
+    `input_tokens` are those that the prompt cache neither gave (`cache_read_tokens`) nor took (`cache_write_tokens`, of
+    which `cache_write_1h_tokens` for an hour).
     """
 
     blocks: tuple[Block, ...]
@@ -146,6 +164,11 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     output_tokens: int
     digest: bytes
     tells_stop_sequence: bool = False
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    cache_write_1h_tokens: int = 0
+    latency: str | None = None
+    tier: str | None = None
 
     @property
     def text(self) -> str:
@@ -172,3 +195,26 @@ class Step(msgspec.Struct, frozen=True, gc=False):
     message: bytes
     tokens: int = 0
     text: str = ""
+
+
+def merge_turns(turns: tuple[Turn, ...]) -> tuple[Turn, ...]:
+    """
+    Merge neighbouring turns of one speaker, as Claude does.
+    """
+    merged: list[Turn] = []
+    for turn in turns:
+        if merged and merged[-1].speaker == turn.speaker:
+            before = merged.pop()
+            merged.append(
+                Turn(
+                    speaker=turn.speaker,
+                    text="\n".join(text for text in (before.text, turn.text) if text),
+                    images=before.images + turn.images,
+                    documents=before.documents + turn.documents,
+                    tool_calls=before.tool_calls + turn.tool_calls,
+                    tool_results=before.tool_results + turn.tool_results,
+                )
+            )
+        else:
+            merged.append(turn)
+    return tuple(merged)

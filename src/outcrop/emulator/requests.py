@@ -8,6 +8,8 @@ import msgspec
 class Request(msgspec.Struct, frozen=True):
     """
     Hold what is asked, of which model or resource (its ID decoded once), from which region, with which body.
+
+    `latency` and `tier` are what the headers of InvokeModel want of the service.
     """
 
     operation: str
@@ -15,3 +17,5 @@ class Request(msgspec.Struct, frozen=True):
     region: str
     body: bytes
     request_id: str
+    latency: str | None = None
+    tier: str | None = None

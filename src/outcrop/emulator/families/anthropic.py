@@ -1,5 +1,5 @@
 """
-Anthropic Claude, what comes in: the Messages body read into an `Ask` (`bedrock_wire` §4.1).
+Anthropic Claude, what comes in: the Messages body read into an `Ask` (docs/bedrock_wire.md §4.1).
 
 What goes out is in `anthropic_answers`.
 """
@@ -11,8 +11,11 @@ from typing import Any
 
 import msgspec
 
-from outcrop.emulator.conversation import Ask, Tool, ToolCall, ToolResult, Turn
-from outcrop.emulator.families import claude_rules
+from outcrop.emulator.conversation import Ask, Tool, ToolCall, ToolResult, Turn, merge_turns
+from outcrop.emulator.converse_tools import tool_choice_of
+from outcrop.emulator.families import anthropic_answers, claude_rules
+from outcrop.emulator.families.claude_cache import read_cache_marks
+from outcrop.emulator.families.family import STOP_SEQUENCE, ConverseRules, Family
 from outcrop.emulator.rules.models import Called
 from outcrop.emulator.rules.refusals import invalid, malformed
 from outcrop.emulator.rules.schema import Field, check_fields
@@ -75,32 +78,11 @@ def read(body: Mapping[str, Any], called: Called) -> Ask:
         tools=tools,
         tool_choice=_read_tool_choice(body.get("tool_choice"), tools),
         thinks=claude_rules.thinks(called, thinking),
+        signs=True,
+        cache_marks=read_cache_marks(body, called),
     )
     claude_rules.check(ask, called, thinking, (body.get("output_config") or {}).get("effort"))
     return ask
-
-
-def merge_turns(turns: tuple[Turn, ...]) -> tuple[Turn, ...]:
-    """
-    Merge neighbouring turns of one speaker, as Claude does.
-    """
-    merged: list[Turn] = []
-    for turn in turns:
-        if merged and merged[-1].speaker == turn.speaker:
-            before = merged.pop()
-            merged.append(
-                Turn(
-                    speaker=turn.speaker,
-                    text="\n".join(text for text in (before.text, turn.text) if text),
-                    images=before.images + turn.images,
-                    documents=before.documents + turn.documents,
-                    tool_calls=before.tool_calls + turn.tool_calls,
-                    tool_results=before.tool_results + turn.tool_results,
-                )
-            )
-        else:
-            merged.append(turn)
-    return tuple(merged)
 
 
 def _read_system(system: Any) -> str:
@@ -258,7 +240,7 @@ def _read_tool_choice(value: Any, tools: tuple[Tool, ...]) -> str:
         )
     if not tools:
         raise invalid("tool_choice may only be specified while providing tools.")
-    return claude_rules.tool_choice_of(mode, value.get("name"), {tool.name: tool for tool in tools})
+    return tool_choice_of(mode, value.get("name"), tools)
 
 
 def count(body: Mapping[str, Any], called: Called) -> int:
@@ -270,3 +252,20 @@ def count(body: Mapping[str, Any], called: Called) -> int:
     """
     complete = {"anthropic_version": "bedrock-2023-05-31", "max_tokens": called.entry.max_output_tokens, **body}
     return read(msgspec.to_builtins(complete), called).input_tokens
+
+
+FAMILY = Family(
+    read=read,
+    whole=anthropic_answers.whole,
+    stream=anthropic_answers.stream,
+    count=count,
+    converse=ConverseRules(
+        extra_fields=lambda _called: claude_rules.EXTRA_FIELDS,
+        response_fields=frozenset({STOP_SEQUENCE}),
+        may_open_with_assistant=lambda _called: True,
+        merges_neighbours=True,
+        refused_beside_tool_result=frozenset({"document", "video"}),
+        takes_tool_status=True,
+        settle=claude_rules.settle,
+    ),
+)

@@ -1,5 +1,5 @@
 """
-Anthropic Claude, what goes out: an `Answer` written as a message, or as the chunks of a stream (`bedrock_wire` §4.1).
+Anthropic Claude, what goes out: an `Answer` as a message, or as the chunks of a stream (docs/bedrock_wire.md §4.1).
 """
 
 from collections.abc import Callable, Iterator
@@ -10,7 +10,7 @@ import msgspec
 
 from outcrop.emulator.conversation import Answer, Block, Metrics, Step
 from outcrop.emulator.rules.models import Called
-from outcrop.emulator.sending.frames import encode_chunk
+from outcrop.emulator.sending.frames import METRICS_KEY, encode_chunk, metrics_of
 
 _DELTAS = {
     "text": ("text_delta", "text"),
@@ -50,14 +50,7 @@ def stream(answer: Answer, called: Called, request_id: str, measure: Callable[[]
         yield _step({"type": "content_block_stop", "index": index})
     ending = {"stop_reason": answer.stop_reason, "stop_sequence": answer.stop_sequence}
     yield _step({"type": "message_delta", "delta": ending, "usage": {"output_tokens": answer.output_tokens}})
-    metrics = measure()
-    counts = {
-        "inputTokenCount": answer.input_tokens,
-        "outputTokenCount": answer.output_tokens,
-        "invocationLatency": metrics.invocation_latency_ms,
-        "firstByteLatency": metrics.first_byte_latency_ms,
-    }
-    yield _step({"type": "message_stop", "amazon-bedrock-invocationMetrics": counts})
+    yield _step({"type": "message_stop", METRICS_KEY: metrics_of(answer, measure())})
 
 
 def _message(called: Called, request_id: str) -> dict[str, Any]:
@@ -75,9 +68,12 @@ def _message(called: Called, request_id: str) -> dict[str, Any]:
 def _usage(answer: Answer, output_tokens: int) -> dict[str, Any]:
     return {
         "input_tokens": answer.input_tokens,
-        "cache_creation_input_tokens": 0,
-        "cache_read_input_tokens": 0,
-        "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0},
+        "cache_creation_input_tokens": answer.cache_write_tokens,
+        "cache_read_input_tokens": answer.cache_read_tokens,
+        "cache_creation": {
+            "ephemeral_5m_input_tokens": answer.cache_write_tokens - answer.cache_write_1h_tokens,
+            "ephemeral_1h_input_tokens": answer.cache_write_1h_tokens,
+        },
         "output_tokens": output_tokens,
     }
 

@@ -1,15 +1,21 @@
 """
-What Claude itself refuses, on InvokeModel and on Converse alike (`bedrock_wire` §4.1, §5.5).
+What Claude itself refuses, on InvokeModel and on Converse alike (docs/bedrock_wire.md §4.1, §5.5).
 """
 
-from collections.abc import Mapping
 from typing import Any, Literal
 
 import msgspec
 
 from outcrop.emulator.conversation import Ask, Turn
+from outcrop.emulator.families.family import ConverseRequest
+from outcrop.emulator.rules.limits import check_size
 from outcrop.emulator.rules.models import Called
-from outcrop.emulator.rules.refusals import invalid, too_many_tokens_requested
+from outcrop.emulator.rules.refusals import invalid
+
+EXTRA_FIELDS = frozenset({"top_k", "thinking", "output_config", "anthropic_beta", "reasoning_config"})
+"""
+What `additionalModelRequestFields` may have.
+"""
 
 _EFFORTS = ("low", "medium", "high", "xhigh", "max")
 _MIN_BUDGET = 1024
@@ -52,6 +58,22 @@ def thinks(called: Called, thinking: Thinking | None) -> bool:
     return thinking is not None and thinking.type in {"enabled", "adaptive"}
 
 
+def settle(ask: Ask, called: Called, request: ConverseRequest) -> Ask:
+    """
+    Finish an ask that came by Converse.
+
+    Raises:
+        Refusal: it asks for what this version of Claude doesn't take.
+    """
+    extra = request.extra
+    thinking = parse_thinking(extra.get("thinking", extra.get("reasoning_config")))
+    config = extra.get("output_config")
+    effort = request.effort or (config.get("effort") if isinstance(config, dict) else None)
+    settled = msgspec.structs.replace(ask, thinks=thinks(called, thinking), signs=True)
+    check(settled, called, thinking, effort)
+    return settled
+
+
 def check(ask: Ask, called: Called, thinking: Thinking | None, effort: Any) -> None:
     """
     Check an ask against what this version of Claude takes.
@@ -59,10 +81,7 @@ def check(ask: Ask, called: Called, thinking: Thinking | None, effort: Any) -> N
     Raises:
         Refusal: the first thing that it doesn't take.
     """
-    if ask.max_tokens > called.entry.max_output_tokens:
-        raise too_many_tokens_requested(called.entry.max_output_tokens)
-    if ask.input_tokens > called.entry.context_tokens:
-        raise invalid("Input is too long for requested model.")
+    check_size(ask, called)
     _check_sampling(ask, called, thinking)
     _check_thinking(ask, called, thinking)
     _check_effort(called, effort)
@@ -114,7 +133,7 @@ def _check_end(turns: tuple[Turn, ...], called: Called) -> None:
     last = turns[-1] if turns else None
     if last is None or last.speaker != "assistant":
         return
-    if called.refuses("prefill"):
+    if called.refuses("prefill") or not called.has("prefill"):
         raise invalid(
             "This model does not support assistant message prefill. The conversation must end with a user message."
         )
@@ -145,17 +164,3 @@ def _check_tool_pairs(turns: tuple[Turn, ...]) -> None:
             f"messages.{len(turns) - 1}: `tool_use` ids were found without `tool_result` blocks immediately after: "
             f"{', '.join(called)}."
         )
-
-
-def tool_choice_of(mode: str, name: str | None, tools: Mapping[str, Any]) -> str:
-    """
-    Return an ask's tool choice.
-
-    Raises:
-        Refusal: a tool must be called that isn't there.
-    """
-    if mode != "tool":
-        return mode
-    if name not in tools:
-        raise invalid(f"Tool '{name}' not found in provided tools")
-    return f"tool:{name}"

@@ -1,5 +1,5 @@
 """
-Meta Llama: `prompt` in, `generation` out (`bedrock_wire` §4.2).
+Meta Llama: `prompt` in, `generation` out (docs/bedrock_wire.md §4.2).
 
 The prompt is one string. Its turns are found leniently, in the template of Llama 3 and in that of Llama 4, with one
 newline or two, with or without an opening token; a prompt without any template is one message of the user.
@@ -12,10 +12,12 @@ from typing import Any, Literal
 import msgspec
 
 from outcrop.emulator.conversation import Answer, Ask, Metrics, Step, Turn
+from outcrop.emulator.families.family import ALL_BLOCKS, ConverseRules, Family
+from outcrop.emulator.rules.limits import check_context
 from outcrop.emulator.rules.models import Called
-from outcrop.emulator.rules.refusals import invalid, malformed
+from outcrop.emulator.rules.refusals import malformed
 from outcrop.emulator.rules.schema import Field, check_fields
-from outcrop.emulator.sending.frames import encode_chunk
+from outcrop.emulator.sending.frames import METRICS_KEY, encode_chunk, metrics_of
 from outcrop.emulator.speech.tokens import TOKENS_PER_IMAGE, count_tokens
 
 DEFAULT_MAX_TOKENS = 512
@@ -51,11 +53,7 @@ def read(body: Mapping[str, Any], called: Called) -> Ask:
         temperature=body.get("temperature"),
         top_p=body.get("top_p"),
     )
-    if ask.input_tokens > called.entry.context_tokens:
-        raise invalid(
-            f"This model's maximum context length is {called.entry.context_tokens} tokens. Please reduce the length of "
-            "the prompt"
-        )
+    check_context(ask, called)
     return ask
 
 
@@ -127,18 +125,12 @@ def stream(answer: Answer, _called: Called, _request_id: str, measure: Callable[
             count += 1
             yield Step(encode_chunk(_chunk(piece, prompt_tokens, count, None)), 1, piece)
             prompt_tokens = None
-    metrics = measure()
     last = {
         "generation": "",
         "prompt_token_count": prompt_tokens,
         "generation_token_count": count,
         "stop_reason": _stop_reason(answer),
-        "amazon-bedrock-invocationMetrics": {
-            "inputTokenCount": answer.input_tokens,
-            "outputTokenCount": count,
-            "invocationLatency": metrics.invocation_latency_ms,
-            "firstByteLatency": metrics.first_byte_latency_ms,
-        },
+        METRICS_KEY: metrics_of(answer, measure()),
     }
     yield Step(encode_chunk(msgspec.json.encode(last)))
 
@@ -152,3 +144,6 @@ def _chunk(piece: str, prompt_tokens: int | None, count: int, stop_reason: str |
             "stop_reason": stop_reason,
         }
     )
+
+
+FAMILY = Family(read=read, whole=whole, stream=stream, converse=ConverseRules(refused_beside_tool_result=ALL_BLOCKS))

@@ -1,8 +1,7 @@
 """
 Which model an ID in a request stands for, as Bedrock sees it from one region, and what that model can do.
 
-The facts are the catalogue's data. What is known of families beyond it (tools on Converse) is a table here, written
-from the wire's description (§5.4).
+The facts are the catalogue's data. What is known of whole families stands with them, in `families`.
 """
 
 import re
@@ -10,7 +9,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from outcrop.catalogue.models import Catalogue, ModelEntry
+from outcrop.catalogue.models import Catalogue, Feature, ModelEntry
 from outcrop.emulator.rules.refusals import UNKNOWN_MODEL, Refusal, invalid, needs_profile
 
 ACCOUNT = "123456789012"
@@ -35,8 +34,6 @@ _REGIONS_BY_PROFILE = {
 _ARN = re.compile(
     r"arn:aws[a-z-]*:bedrock:(?P<region>[a-z0-9-]+):(?P<account>[0-9]{0,12}):(?P<kind>[a-z-]+)/(?P<name>.+)"
 )
-_NO_TOOLS = re.compile(r"meta\.llama3-(?:8b|70b)-|meta\.llama3-2-[13]b-")
-_NO_STREAMING_TOOLS = re.compile(r"meta\.")
 
 
 class Called(msgspec.Struct, frozen=True):
@@ -48,13 +45,6 @@ class Called(msgspec.Struct, frozen=True):
     entry: ModelEntry
 
     @property
-    def is_claude(self) -> bool:
-        """
-        Whether the model speaks Anthropic's Messages body; else it speaks Meta's prompt body.
-        """
-        return self.entry.family == "anthropic"
-
-    @property
     def takes_images(self) -> bool:
         """
         Whether a prompt may hold images.
@@ -62,25 +52,24 @@ class Called(msgspec.Struct, frozen=True):
         return "image" in self.entry.input_modalities
 
     @property
-    def takes_tools(self) -> bool:
+    def takes_documents(self) -> bool:
         """
-        Whether tools can be given on Converse.
+        Whether a prompt on Converse may hold documents.
         """
-        return _NO_TOOLS.match(self.entry.base_id) is None
-
-    @property
-    def streams_tools(self) -> bool:
-        """
-        Whether tools can be given on ConverseStream.
-        """
-        return _NO_STREAMING_TOOLS.match(self.entry.base_id) is None
+        return "document" in self.entry.input_modalities
 
     @property
     def can_count_tokens(self) -> bool:
         """
-        Whether CountTokens serves the model as it was called: Claude, by its base ID.
+        Whether CountTokens serves the model as it was called: by its base ID.
         """
-        return self.is_claude and self.model_id.rpartition("/")[2] == self.entry.base_id
+        return self.has("count_tokens") and self.model_id.rpartition("/")[2] == self.entry.base_id
+
+    def has(self, feature: Feature) -> bool:
+        """
+        Say whether the model can do what the catalogue calls by this name.
+        """
+        return feature in self.entry.features
 
     def refuses(self, *fields: str) -> bool:
         """

@@ -1,5 +1,5 @@
 """
-Bedrock's refusals: their names, their statuses, their words (`bedrock_wire` §3, §3.3, §5.5).
+Bedrock's refusals: their names, their statuses, their words (docs/bedrock_wire.md §3, §3.3, §5.5).
 
 How a refusal becomes an HTTP answer is in `answers`; what is checked is in the families and in `converse`.
 """

@@ -1,5 +1,5 @@
 """
-Checks of native bodies against their model's schema, in the words that Bedrock uses (`bedrock_wire` §3.3).
+Checks of native bodies against their model's schema, in the words that Bedrock uses (docs/bedrock_wire.md §3.3).
 """
 
 from collections.abc import Mapping
@@ -16,6 +16,8 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
     "JSONArray": (list,),
     "JSONObject": (dict,),
     "Text": (str, list),
+    "StringOrObject": (str, dict),
+    "Boolean": (bool,),
 }
 
 
@@ -71,9 +73,9 @@ def check_value(value: Any, field: Field, where: str) -> None:
     Raises:
         Refusal: it has the wrong type, or is out of bounds.
     """
-    fits = isinstance(value, _TYPES[field.kind]) and not isinstance(value, bool)
+    fits = isinstance(value, _TYPES[field.kind]) and isinstance(value, bool) == (field.kind == "Boolean")
     if not fits:
-        expected = "String" if field.kind == "Text" else field.kind
+        expected = "String" if field.kind in {"Text", "StringOrObject"} else field.kind
         raise malformed(where, f"expected type: {expected}, found: {_name_of(value)}")
     size: float = len(value) if isinstance(value, str | list | dict) else value
     if field.minimum is not None and size < field.minimum:

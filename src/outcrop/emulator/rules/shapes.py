@@ -38,6 +38,17 @@ def check_input(operation: str, body: Mapping[str, Any]) -> None:
     _check_members(body, members, [name for name in shape.required_members if name in members], "")
 
 
+def check_member(operation: str, name: str, value: Any) -> None:
+    """
+    Check one member of an operation's input.
+
+    Raises:
+        Refusal: the first thing in it that breaks the model.
+    """
+    shape: Any = service_model().operation_model(operation).input_shape
+    _check(value, shape.members[name], name)
+
+
 def _check_members(value: Mapping[str, Any], members: Mapping[str, Shape], required: list[str], path: str) -> None:
     for name in required:
         if value.get(name) is None:

@@ -1,5 +1,5 @@
 """
-HTTP answers that do not stream: their headers and bodies (`bedrock_wire` §1.4, §3.1).
+HTTP answers that do not stream: their headers and bodies (docs/bedrock_wire.md §1.4, §3.1).
 """
 
 import time
@@ -17,6 +17,8 @@ _NAMESPACE = ":http://internal.amazon.com/coral/com.amazon.bedrock/"
 """
 The service puts this after an error's name; clients must cut it off.
 """
+LATENCY_HEADER = b"x-amzn-bedrock-performanceconfig-latency"
+TIER_HEADER = b"x-amzn-bedrock-service-tier"
 Headers = list[tuple[str, str]]
 
 
@@ -42,13 +44,18 @@ def common_headers(request_id: str) -> Headers:
     return [("date", _date(int(time.time()))), ("x-amzn-requestid", request_id)]
 
 
-def stream_headers(request_id: str, *, is_native: bool) -> Headers:
+def _applied(answer: Answer) -> Headers:
+    given = ((LATENCY_HEADER, answer.latency), (TIER_HEADER, answer.tier))
+    return [(name.decode(), value) for name, value in given if value is not None]
+
+
+def stream_headers(request_id: str, answer: Answer, *, is_native: bool) -> Headers:
     """
-    Return the headers of an event stream.
+    Return the headers of an event stream. The native ones say which latency and tier were applied.
     """
     headers = [*common_headers(request_id), ("content-type", "application/vnd.amazon.eventstream")]
     if is_native:
-        headers.append(("x-amzn-bedrock-content-type", "application/json"))
+        headers += [("x-amzn-bedrock-content-type", "application/json"), *_applied(answer)]
     return headers
 
 
@@ -63,15 +70,17 @@ def native_answer(body: bytes, answer: Answer, metrics: Metrics) -> HttpAnswer:
     """
     Return the answer of InvokeModel, which counts tokens in its headers.
     """
-    return HttpAnswer(
-        headers=(
-            ("content-type", "application/json"),
-            ("x-amzn-bedrock-input-token-count", str(answer.input_tokens)),
-            ("x-amzn-bedrock-output-token-count", str(answer.output_tokens)),
-            ("x-amzn-bedrock-invocation-latency", str(metrics.invocation_latency_ms)),
-        ),
-        body=body,
-    )
+    headers = [
+        ("content-type", "application/json"),
+        ("x-amzn-bedrock-input-token-count", str(answer.input_tokens)),
+        ("x-amzn-bedrock-output-token-count", str(answer.output_tokens)),
+        ("x-amzn-bedrock-invocation-latency", str(metrics.invocation_latency_ms)),
+        *_applied(answer),
+    ]
+    if answer.cache_read_tokens or answer.cache_write_tokens:
+        headers.append(("x-amzn-bedrock-cache-read-input-token-count", str(answer.cache_read_tokens)))
+        headers.append(("x-amzn-bedrock-cache-write-input-token-count", str(answer.cache_write_tokens)))
+    return HttpAnswer(headers=tuple(headers), body=body)
 
 
 def refusal_answer(refusal: Refusal) -> HttpAnswer:

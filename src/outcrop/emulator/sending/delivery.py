@@ -4,7 +4,7 @@ Deliver an answer: at its pace, with its fault, until it is done or the client g
 
 import asyncio
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from zlib import crc32
 
 import msgspec
@@ -35,7 +35,7 @@ class Delivery(msgspec.Struct, kw_only=True):
     Hold what one delivery needs.
 
     `started` is a time of the loop's clock, `tokens` how long the whole answer is, `delay` how long a fault has held it
-    up.
+    up. `advance` waits until a stream's next step can be made, where it comes from elsewhere.
     """
 
     line: Line
@@ -46,6 +46,7 @@ class Delivery(msgspec.Struct, kw_only=True):
     started: float
     tokens: int
     delay: float = 0.0
+    advance: Callable[[], Awaitable[None]] | None = None
 
     def measure(self) -> Metrics:
         """
@@ -151,6 +152,7 @@ class _StreamRun:
         Send the steps; the call's entry says how it ended.
         """
         line, call, due = self._line, self._call, self._delivery.pace.due
+        advance = self._delivery.advance
         token = 0
         for number, step in enumerate(steps):
             message = step.message
@@ -171,6 +173,8 @@ class _StreamRun:
                 call.tokens_emitted += step.tokens
                 if step.text:
                     call.texts.append(step.text)
+            if advance is not None:
+                await advance()
         await self._finish()
 
     async def _finish(self) -> None:

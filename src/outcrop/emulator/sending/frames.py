@@ -1,5 +1,5 @@
 """
-Event-stream messages as Bedrock sends them: chunks, Converse events, exceptions, errors (`bedrock_wire` §2).
+Event-stream messages as Bedrock sends them: chunks, Converse events, exceptions, errors (docs/bedrock_wire.md §2).
 """
 
 from base64 import b64encode
@@ -8,9 +8,11 @@ from zlib import crc32
 
 import msgspec
 
+from outcrop.emulator.conversation import Answer, Metrics
 from outcrop.emulator.rules.refusals import EXTRAS
 from outcrop.wire.eventstream import MessageEncoder, encode_message
 
+METRICS_KEY = "amazon-bedrock-invocationMetrics"
 _PADDING = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 _JSON = "application/json"
 
@@ -26,6 +28,22 @@ def encode_chunk(payload: bytes) -> bytes:
     """
     padding = _PADDING[: crc32(payload) % 62 + 1]
     return _encoder("chunk").encode(b'{"bytes":"%b","p":"%b"}' % (b64encode(payload), padding.encode()))
+
+
+def metrics_of(answer: Answer, metrics: Metrics) -> dict[str, int]:
+    """
+    Return what the last chunk of a native stream has under `METRICS_KEY` (docs/bedrock_wire.md §2.4).
+    """
+    counts = {
+        "inputTokenCount": answer.input_tokens,
+        "outputTokenCount": answer.output_tokens,
+        "invocationLatency": metrics.invocation_latency_ms,
+        "firstByteLatency": metrics.first_byte_latency_ms,
+    }
+    if answer.cache_read_tokens or answer.cache_write_tokens:
+        counts["cacheReadInputTokenCount"] = answer.cache_read_tokens
+        counts["cacheWriteInputTokenCount"] = answer.cache_write_tokens
+    return counts
 
 
 def encode_event(event_type: str, payload: bytes) -> bytes:

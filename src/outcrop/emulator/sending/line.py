@@ -9,8 +9,8 @@ import asyncio
 import socket
 import struct
 import time
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Coroutine, Iterable
+from typing import Any, TypeVar
 
 from starlette.types import Receive, Scope, Send
 
@@ -18,6 +18,7 @@ TRANSPORT_KEY = "outcrop.transport"
 _CLOSE_PATIENCE_SECONDS = 5.0
 _MAX_DRAINED_BYTES = 128 * 1024 * 1024
 _RESET = struct.pack("ii", 1, 0)
+Result = TypeVar("Result")
 
 
 class BodyTooLarge(Exception):
@@ -109,6 +110,30 @@ class Line:
                 timer.cancel()
                 self._waiter = None
         self.check()
+
+    async def wait_for(self, work: Coroutine[Any, Any, Result], timeout_seconds: float) -> Result:
+        """
+        Return what other work yields; it is cancelled when the client goes before.
+
+        Raises:
+            ClientGone: the client has gone, or goes meanwhile.
+            TimeoutError: it takes too long.
+        """
+        task = asyncio.create_task(work)
+        task.add_done_callback(lambda _: self._wake())
+        try:
+            await self.wait_until(self._loop.time() + timeout_seconds)
+        except ClientGone:
+            # What is done may hold something open: its owner gets it, and learns of the client's end at its next wait.
+            if not task.done():
+                raise
+        finally:
+            if not task.done():
+                task.cancel()
+                await asyncio.wait({task})
+        if task.cancelled():
+            raise TimeoutError(f"nothing came for {timeout_seconds:g} seconds")
+        return task.result()
 
     async def breathe(self) -> None:
         """

@@ -23,7 +23,7 @@ def compose(ask: Ask, seed: int) -> Answer:
     """
     digest = ask.digest(seed)
     dice = Dice(digest)
-    blocks = [_thinking(dice, digest)] if ask.thinks else []
+    blocks = [_thinking(dice, digest if ask.signs else b"")] if ask.thinks else []
     tool = _chosen_tool(ask)
     stop_reason: StopReason = "end_turn"
     stop_sequence = None
@@ -44,11 +44,13 @@ def compose(ask: Ask, seed: int) -> Answer:
         output_tokens=sum(len(block.pieces) for block in kept),
         digest=digest,
         tells_stop_sequence=ask.tells_stop_sequence,
+        latency=ask.latency,
+        tier=ask.tier,
     )
 
 
 def _thinking(dice: Dice, digest: bytes) -> Block:
-    signature = base64.b64encode(b"outcrop-emulator:" + digest).decode()
+    signature = base64.b64encode(b"outcrop-emulator:" + digest).decode() if digest else ""
     return Block(kind="thinking", pieces=tuple(tokenize(write_thought(dice))), signature=signature)
 
 

@@ -92,8 +92,8 @@ def _introduce(_match: re.Match[str], ask: Ask, _dice: Dice) -> str:
     return f"I am not a model: I am the outcrop emulator, standing in for **{ask.title}**.{system} {corpus.NOTE}"
 
 
-def _greet(_match: re.Match[str], _ask: Ask, dice: Dice) -> str:
-    return f"{dice.pick(corpus.GREETINGS)} {corpus.NOTE}"
+def _greet(_match: re.Match[str], ask: Ask, dice: Dice) -> str:
+    return f"{dice.pick(corpus.GREETINGS)} I stand in for {ask.title}. {corpus.NOTE}"
 
 
 def _haiku(_match: re.Match[str], _ask: Ask, dice: Dice) -> str:
@@ -125,7 +125,8 @@ def _varied(prompt: str, ask: Ask, dice: Dice) -> str:
             return f"{corpus.ANSWERS_BY_SCRIPT[script]} {corpus.NOTE}"
     turns = sum(turn.speaker == "user" for turn in ask.turns)
     about = f"You wrote {_quote(prompt)}" if prompt else "You wrote nothing in words"
-    lead = f"{dice.pick(corpus.OPENINGS)} {about}, message {turns} of our conversation. {corpus.NOTE}"
+    of = f"message {turns} of our conversation, to {ask.title}"
+    lead = f"{dice.pick(corpus.OPENINGS)} {about}, {of}. {corpus.NOTE}"
     middle = [dice.pick(corpus.PARAGRAPHS), dice.pick(corpus.ELEMENTS)]
     if dice.below(2):
         middle.append(dice.pick(corpus.SCRIPTS))
