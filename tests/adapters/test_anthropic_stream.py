@@ -342,3 +342,12 @@ def test_a_refusal_may_have_no_content() -> None:
     """
     events = whole(stop_reason="refusal")
     assert [type(event) for event in events] == [MessageStart, UsageReport, MessageStop]
+
+
+def test_a_guardrail_that_intervened_is_the_reason() -> None:
+    """
+    What a guardrail did is said, whatever the model gave as its reason.
+    """
+    action: Json = {"amazon-bedrock-guardrailAction": "INTERVENED"}
+    for events in (whole(**action), stream(start(), MESSAGE_DELTA, MESSAGE_STOP | action)):
+        assert events[-1] == MessageStop(stop_reason="guardrail_intervened", provider_details=action)

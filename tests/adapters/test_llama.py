@@ -272,6 +272,14 @@ def test_the_prompts_count_is_reported_at_the_start() -> None:
     assert events == [MessageStart(), UsageReport(early), TextDelta("Hi")]
 
 
+def test_the_prompts_count_may_come_last() -> None:
+    """
+    A count that stands in the last chunk holds.
+    """
+    events = stream({"generation": "x"}, {"generation": "", "prompt_token_count": 3, "stop_reason": "stop"})
+    assert events[-2] == UsageReport(Usage(input_tokens=3, estimated=True))
+
+
 def test_the_metrics_complete_the_usage() -> None:
     """
     Where the chunks have no counts, Bedrock's own hold.

@@ -40,10 +40,24 @@ def test_llama_generations_have_their_own_templates() -> None:
     assert found[0] is not found[1]
 
 
+@pytest.mark.parametrize(
+    "family",
+    [
+        *("anthropic", "cohere", "deepseek_text", "jamba", "llama3", "llama4", "mistral_chat", "mistral_text", "nova"),
+        *("openai_chat", "titan", "writer"),
+    ],
+)
+def test_every_native_family_has_its_adapter(family: str) -> None:
+    """
+    The names of the families are what the catalogue says; they don't change.
+    """
+    assert family in ADAPTERS
+
+
 def test_an_unknown_family_is_named_with_those_that_exist() -> None:
     """
     A family without an adapter is refused by name.
     """
     model = ResolvedModel(name="ours", model_id="arn", base_id="arn", family="lama3")
-    with pytest.raises(UnknownModel, match="model 'ours' is of the family 'lama3', expected one of 'anthropic', 'lla"):
+    with pytest.raises(UnknownModel, match="model 'ours' is of the family 'lama3', expected one of 'anthropic', 'cohe"):
         find_adapter(model)

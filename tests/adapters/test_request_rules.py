@@ -10,6 +10,7 @@ from outcrop.types import (
     ChatRequest,
     DocumentPart,
     GenerationParams,
+    Guardrail,
     ImagePart,
     Message,
     Reasoning,
@@ -38,8 +39,9 @@ FULL = ChatRequest(
         stop_sequences=("x",),
         reasoning=Reasoning(mode="enabled", budget_tokens=1024, effort="low"),
     ),
-    tools=(ToolSpec(name="t", input_schema={}),),
-    tool_choice=ToolChoice(mode="tool", name="t"),
+    tools=(ToolSpec(name="t", input_schema={}, strict=True),),
+    tool_choice=ToolChoice(mode="tool", name="t", allow_parallel=False),
+    guardrail=Guardrail(identifier="g", version="1"),
 )
 
 

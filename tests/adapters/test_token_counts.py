@@ -4,8 +4,17 @@ Bedrock's own counts are read from headers, and a count that is none is refused.
 
 import pytest
 
-from outcrop.adapters.token_counts import NO_METRICS, InvocationMetrics, first_known, parse_metric_headers
+from outcrop.adapters.token_counts import (
+    NO_COUNTS,
+    NO_METRICS,
+    InvocationMetrics,
+    TokenCounts,
+    first_known,
+    parse_metric_headers,
+    to_usage,
+)
 from outcrop.errors import InvalidMessage
+from outcrop.types import Usage
 
 
 def test_all_counts_are_read() -> None:
@@ -43,3 +52,22 @@ def test_zero_is_known() -> None:
     A count of zero is better than a later one.
     """
     assert first_known(None, 0, 5) == 0
+
+
+def test_a_bodys_counts_win_over_those_beside_it() -> None:
+    """
+    What the body does not say is taken from Bedrock; reasoning is known to bodies only.
+    """
+    beside = InvocationMetrics(input_token_count=9, output_token_count=8, cache_read_input_token_count=7)
+    counts = TokenCounts(input_tokens=0, reasoning_tokens=3, cache_write_tokens=2)
+    assert to_usage(counts, beside) == Usage(
+        input_tokens=0, output_tokens=8, reasoning_tokens=3, cache_read_tokens=7, cache_write_tokens=2
+    )
+
+
+@pytest.mark.parametrize("counts", [NO_COUNTS, TokenCounts(input_tokens=0), TokenCounts(output_tokens=0)])
+def test_a_count_that_nobody_knows_is_an_estimate(counts: TokenCounts) -> None:
+    """
+    Both counts must be known; zero is known.
+    """
+    assert to_usage(counts, NO_METRICS) == Usage(estimated=True)

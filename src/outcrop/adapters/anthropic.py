@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from outcrop.adapters.anthropic_request import build_body
 from outcrop.adapters.anthropic_stream import AnthropicStreamDecoder, parse_whole_answer
-from outcrop.adapters.request_rules import encode_body
+from outcrop.adapters.invoke_call import make_call
 from outcrop.types import ChatRequest, ResolvedModel, StreamEvent, UpstreamCall
 
 
@@ -24,11 +24,7 @@ class AnthropicAdapter:
         Raises:
             RequestError: the model can't take something that the request holds; the message names the model and it.
         """
-        return UpstreamCall(
-            operation="invoke_stream" if request.stream else "invoke",
-            model_id=model.model_id,
-            body=encode_body(build_body(request, model)),
-        )
+        return make_call(request, model, build_body(request, model))
 
     def decoder(self) -> AnthropicStreamDecoder:
         """

@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from outcrop.adapters.token_counts import NO_METRICS, InvocationMetrics, first_known
+from outcrop.adapters.payloads import Json, decode_payload
+from outcrop.adapters.token_counts import METRICS_FIELD, NO_METRICS, InvocationMetrics, first_known
 from outcrop.errors import (
     InvalidMessage,
     ModelFailed,
@@ -44,9 +45,6 @@ ERRORS: Mapping[str, type[UpstreamError]] = {
     "request_too_large": UpstreamRejected,
     "timeout_error": UpstreamTimeout,
 }
-Json = dict[str, Any]
-
-METRICS_FIELD = "amazon-bedrock-invocationMetrics"
 MESSAGE_FIELDS = frozenset({"id", "type", "role", "model", "content", "stop_reason", "stop_sequence", "usage"})
 DELTA_CHUNK_FIELDS = frozenset({"type", "delta", "usage"})
 STOP_CHUNK_FIELDS = frozenset({"type", METRICS_FIELD})
@@ -162,7 +160,6 @@ message_delta_decoder = msgspec.json.Decoder(MessageDeltaChunk)
 message_stop_decoder = msgspec.json.Decoder(MessageStopChunk)
 message_decoder = msgspec.json.Decoder(MessageFields)
 error_decoder = msgspec.json.Decoder(ErrorChunk)
-object_decoder = msgspec.json.Decoder(Json)
 
 _Shape = TypeVar("_Shape")
 
@@ -174,10 +171,7 @@ def decode(decoder: msgspec.json.Decoder[_Shape], payload: bytes) -> _Shape:
     Raises:
         InvalidMessage: the payload is not JSON, or not of the decoder's shape.
     """
-    try:
-        return decoder.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidMessage(f"the model's answer is not an anthropic message: {error}") from error
+    return decode_payload(decoder, payload, "an anthropic message")
 
 
 def to_error(payload: bytes) -> UpstreamError:

@@ -9,7 +9,8 @@ Bedrock knows for sure (a model's largest max_tokens, how small a prompt may be 
 from collections.abc import Mapping
 from typing import Any
 
-from outcrop.adapters.request_rules import check_messages, check_options, check_ranges, check_refusals
+from outcrop.adapters.payloads import Json
+from outcrop.adapters.request_rules import check_request, drop_empty
 from outcrop.errors import RequestError
 from outcrop.types import (
     CacheTtl,
@@ -42,8 +43,6 @@ The further body fields that a request may carry in `provider_options`.
 `thinking` (for example `display`) are objects that fields of the request itself complete, and win over.
 """
 
-Json = dict[str, Any]
-
 
 def build_body(request: ChatRequest, model: ResolvedModel) -> Json:
     """
@@ -52,10 +51,7 @@ def build_body(request: ChatRequest, model: ResolvedModel) -> Json:
     Raises:
         RequestError: the model can't take something that the request holds.
     """
-    check_messages(request)
-    check_options(request, model, PROVIDER_OPTIONS)
-    check_ranges(request.params)
-    check_refusals(request, model)
+    check_request(request, model, options=PROVIDER_OPTIONS)
     params = request.params
     body: Json = {
         "anthropic_version": ANTHROPIC_VERSION,
@@ -72,7 +68,7 @@ def build_body(request: ChatRequest, model: ResolvedModel) -> Json:
         "thinking": _to_thinking(params.reasoning, _read_object(request.provider_options, "thinking")),
         "output_config": _to_output_config(params.reasoning, _read_object(request.provider_options, "output_config")),
     }
-    return {name: value for name, value in body.items() if value not in (None, [], (), {})}
+    return drop_empty(body)
 
 
 def _bound_answer(max_tokens: int | None, model: ResolvedModel) -> int:
@@ -212,18 +208,12 @@ def _to_tool(tool: ToolSpec) -> Json:
 
 
 def _to_tool_choice(choice: ToolChoice | None, tools: tuple[ToolSpec, ...]) -> Json | None:
-    if choice is None:
-        return None
-    if not tools:
-        if choice.mode in {"any", "tool"}:
-            raise RequestError(f"tool_choice is {choice.mode!r} but the request has no tools")
+    if choice is None or not tools:
         return None
     if choice.mode == "none":
         return {"type": "none"}
     converted: Json = {"type": choice.mode}
     if choice.mode == "tool":
-        if choice.name is None:
-            raise RequestError("tool_choice is 'tool' without a name, expected the name of a tool")
         converted["name"] = choice.name
     if not choice.allow_parallel:
         converted["disable_parallel_tool_use"] = True

@@ -11,6 +11,7 @@ from typing import ClassVar
 
 import msgspec
 
+from outcrop.adapters.answer_stream import GUARDRAIL_ACTION
 from outcrop.adapters.anthropic_chunks import (
     DELTA_CHUNK_FIELDS,
     MESSAGE_FIELDS,
@@ -18,7 +19,6 @@ from outcrop.adapters.anthropic_chunks import (
     STOP_REASONS,
     Chunk,
     Delta,
-    Json,
     MessageFields,
     block_start_decoder,
     chunk_decoder,
@@ -27,13 +27,13 @@ from outcrop.adapters.anthropic_chunks import (
     message_delta_decoder,
     message_start_decoder,
     message_stop_decoder,
-    object_decoder,
     read_count,
     read_text,
     to_error,
     to_usage,
     uncounted,
 )
+from outcrop.adapters.payloads import Json, Kept, object_decoder
 from outcrop.adapters.token_counts import NO_METRICS, InvocationMetrics, parse_metric_headers
 from outcrop.errors import InvalidMessage, StreamInterrupted
 from outcrop.types import (
@@ -85,8 +85,7 @@ class AnthropicStreamDecoder:
         self._stop_reason: str | None = None
         self._stop_sequence: str | None = None
         self._details: Json = {}
-        self._unknown_chunks: list[Json] = []
-        self._omitted_chunks = 0
+        self._unknown_chunks = Kept(MAX_UNKNOWN_CHUNKS)
 
     def feed(self, event_type: str, payload: bytes) -> list[StreamEvent]:
         """
@@ -247,10 +246,9 @@ class AnthropicStreamDecoder:
             details["stop_reason"] = self._stop_reason
         if extra := uncounted(self._usage):
             details["usage"] = extra
-        if self._unknown_chunks:
-            details["chunks"] = self._unknown_chunks
-        if self._omitted_chunks:
-            details["chunks_omitted"] = self._omitted_chunks
+        details |= self._unknown_chunks.to_details("chunks")
+        if details.get(GUARDRAIL_ACTION) == "INTERVENED":
+            reason = "guardrail_intervened"
         return [
             UsageReport(to_usage(self._usage, metrics, self._opening_output)),
             MessageStop(stop_reason=reason, stop_sequence=self._stop_sequence, provider_details=details or None),
@@ -263,10 +261,7 @@ class AnthropicStreamDecoder:
         return []
 
     def _keep_unknown(self, _chunk: Chunk, payload: bytes) -> list[StreamEvent]:
-        if len(self._unknown_chunks) < MAX_UNKNOWN_CHUNKS:
-            self._unknown_chunks.append(decode(object_decoder, payload))
-        else:
-            self._omitted_chunks += 1
+        self._unknown_chunks.add(decode(object_decoder, payload))
         return []
 
     def _keep_details(self, fields: Json, read: frozenset[str]) -> None:

@@ -33,6 +33,8 @@ FIELDS: Mapping[str, str] = {
     "effort_xhigh": "effort 'xhigh'",
     "effort_max": "effort 'max'",
     "forced_tool_choice": "tool choice 'any' or 'tool'",
+    "named_tool_choice": "tool choice 'tool', which names a tool",
+    "guardrail": "a guardrail",
     "images": "images",
     "prefill": "an answer begun by the client (the last message is from the assistant)",
     "reasoning": "reasoning",
@@ -40,8 +42,10 @@ FIELDS: Mapping[str, str] = {
     "reasoning_disabled": "switching reasoning off",
     "reasoning_enabled": "reasoning with a budget of tokens",
     "reasoning_parts": "reasoning in earlier messages",
+    "single_tool_use": "a bound of one tool call at a time",
     "stop_sequences": "stop_sequences",
     "streaming": "streaming (ask for the whole answer)",
+    "strict_tools": "strict tools",
     "system": "a system prompt",
     "temperature": "temperature",
     "tools": "tools",
@@ -51,6 +55,32 @@ FIELDS: Mapping[str, str] = {
 """
 Every field that a model can refuse, and how an error message calls it.
 """
+
+
+GUARDRAIL_OPTION = "amazon-bedrock-guardrailConfig"
+"""
+The further body field that every native body may carry: how a guardrail reads it (docs/bedrock_wire.md §1.3).
+"""
+
+
+def check_request(
+    request: ChatRequest,
+    model: ResolvedModel,
+    *,
+    options: frozenset[str] = frozenset(),
+    family_refuses: Iterable[str] = (),
+) -> None:
+    """
+    Check all that every native adapter checks before it builds a body.
+
+    Raises:
+        RequestError: the request can't be served as it stands, or uses what the model or its body does not take.
+    """
+    check_messages(request)
+    check_options(request, model, options)
+    check_ranges(request.params)
+    check_refusals(request, model, family_refuses)
+    check_tool_choice(request)
 
 
 def check_refusals(request: ChatRequest, model: ResolvedModel, family_refuses: Iterable[str] = ()) -> None:
@@ -75,7 +105,7 @@ def check_options(request: ChatRequest, model: ResolvedModel, allowed: frozenset
     Raises:
         RequestError: the message names the model and the field.
     """
-    unknown = sorted(request.provider_options.keys() - allowed)
+    unknown = sorted(request.provider_options.keys() - allowed - {GUARDRAIL_OPTION})
     if unknown:
         expected = f"expected one of {', '.join(map(repr, sorted(allowed)))}" if allowed else "it takes none"
         raise RequestError(f"model {model.name!r} does not take the provider option {unknown[0]!r}: {expected}")
@@ -97,6 +127,61 @@ def check_ranges(params: GenerationParams) -> None:
     for position, sequence in enumerate(params.stop_sequences):
         if not sequence:
             raise RequestError(f"stop_sequences[{position}] is empty, expected at least one character")
+
+
+def bound_answer(max_tokens: int | None, model: ResolvedModel, *, limit: int | None = None) -> int | None:
+    """
+    Return the bound of the answer's length, None if none was given.
+
+    `limit` is the family's own bound, for models whose own is not known.
+
+    Raises:
+        RequestError: it is less than 1, or more than the model gives.
+    """
+    limit = model.max_output_tokens or limit
+    if max_tokens is None:
+        return None
+    if max_tokens < 1:
+        raise RequestError(f"max_tokens is {max_tokens}, expected at least 1")
+    if limit is not None and max_tokens > limit:
+        raise RequestError(f"max_tokens is {max_tokens}, model {model.name!r} gives at most {limit}")
+    return max_tokens
+
+
+def bound_stop_sequences(params: GenerationParams, model: ResolvedModel, most: int) -> tuple[str, ...]:
+    """
+    Return the stop sequences.
+
+    Raises:
+        RequestError: there are more than the body takes.
+    """
+    count = len(params.stop_sequences)
+    if count > most:
+        raise RequestError(f"stop_sequences has {count} entries, model {model.name!r} takes at most {most}")
+    return params.stop_sequences
+
+
+def check_tool_choice(request: ChatRequest) -> None:
+    """
+    Refuse a tool choice that can't be met: one that forces a tool where none is offered, or does not name it.
+
+    Raises:
+        RequestError: the message names what is missing.
+    """
+    choice = request.tool_choice
+    if choice is None or choice.mode not in {"any", "tool"}:
+        return
+    if not request.tools:
+        raise RequestError(f"tool_choice is {choice.mode!r} but the request has no tools")
+    if choice.mode == "tool" and choice.name is None:
+        raise RequestError("tool_choice is 'tool' without a name, expected the name of a tool")
+
+
+def drop_empty(body: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Leave out the fields that were not given.
+    """
+    return {name: value for name, value in body.items() if value not in (None, [], (), {})}
 
 
 def check_messages(request: ChatRequest) -> None:
@@ -121,10 +206,14 @@ def used_fields(request: ChatRequest) -> frozenset[str]:
     choice = request.tool_choice
     present = {
         "prefill": bool(request.messages) and request.messages[-1].role == "assistant",
+        "guardrail": request.guardrail is not None,
         "streaming": request.stream,
         "system": bool(request.system),
         "tools": bool(request.tools),
+        "strict_tools": any(tool.strict is not None for tool in request.tools),
         "forced_tool_choice": choice is not None and choice.mode in {"any", "tool"},
+        "named_tool_choice": choice is not None and choice.mode == "tool",
+        "single_tool_use": choice is not None and not choice.allow_parallel,
         "stop_sequences": bool(params.stop_sequences),
         "temperature": params.temperature is not None,
         "top_p": params.top_p is not None,
