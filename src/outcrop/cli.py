@@ -88,11 +88,16 @@ def emulate(
     ] = None,
     replay: Annotated[str | None, typer.Option(help="Answer from a folder of recordings.")] = None,
     replay_pace: Annotated[str, typer.Option(help="fast, or recorded: as it came.")] = "fast",
+    engine: Annotated[str | None, typer.Option(help="openai: a server with a real model answers.")] = None,
+    engine_url: Annotated[str | None, typer.Option(help="Its base, as in http://127.0.0.1:11434/v1.")] = None,
+    engine_model: Annotated[str | None, typer.Option(help="Which of its models; default: the first it lists.")] = None,
+    engine_key: Annotated[str | None, typer.Option(help="The environment variable that has its API key.")] = None,
 ) -> None:
     """
     Run the local Bedrock emulator alone, for boto3, the AWS CLI and other SDKs (`--endpoint-url`).
     """
     with _errors_as_sentences():
+        from outcrop.emulator.engine.settings import parse_engine
         from outcrop.emulator.server import run
         from outcrop.emulator.settings import EmulatorConfig
         from outcrop.emulator.tape.settings import TapeConfig
@@ -102,7 +107,12 @@ def emulate(
             TapeConfig(record=record, upstream=upstream, replay=replay, replay_pace=replay_pace) if has_tape else None
         )
         base = EmulatorConfig(
-            host=host, port=port, keys=_parse_keys(key) if key else None, strict_auth=require_auth, tape=tape
+            host=host,
+            port=port,
+            keys=_parse_keys(key) if key else None,
+            strict_auth=require_auth,
+            tape=tape,
+            engine=parse_engine(engine, url=engine_url, model=engine_model, key_variable=engine_key),
         )
         pace = {"first_token_ms": first_token_ms, "tokens_per_second": tokens_per_second, "jitter": jitter}
         run(msgspec.structs.replace(base, **{name: value for name, value in pace.items() if value is not None}))

@@ -22,9 +22,11 @@ from outcrop.emulator.requests import Request
 from outcrop.emulator.rules.models import ModelTable
 from outcrop.emulator.rules.refusals import Refusal, constraint, invalid
 from outcrop.emulator.runtime import Runtime
-from outcrop.emulator.sending.answers import HttpAnswer, common_headers, refusal_answer
+from outcrop.emulator.sending.answers import LATENCY_HEADER, TIER_HEADER, HttpAnswer, common_headers, refusal_answer
 from outcrop.emulator.sending.line import BodyTooLarge, ClientGone, Line
 from outcrop.emulator.settings import EmulatorConfig
+from outcrop.emulator.tape.deck import open_deck
+from outcrop.emulator.tape.request import read_tape_request
 
 MAX_BODY_BYTES = 25_000_000
 
@@ -55,6 +57,7 @@ class Emulator:
         self._config = config
         self._models = ModelTable(load_catalogue())
         self._runtime = Runtime(config, self._models)
+        self._deck = open_deck(config)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """
@@ -79,6 +82,9 @@ class Emulator:
             await self._answer_admin(scope, line, request_id)
             return
         operation, target = _route(scope)
+        if operation is None and self._deck is not None:
+            # Which operations there are is the recorded endpoint's business.
+            operation = "Other"
         if operation is None:
             refusal = Refusal("UnknownOperationException", "The requested operation is not recognized by the service.")
             await _send(line, refusal_answer(refusal), request_id)
@@ -111,6 +117,9 @@ class Emulator:
         call.invocation_id = _text(headers, b"amz-sdk-invocation-id")
         try:
             request = await self._read(scope, line, call)
+            if self._deck is not None:
+                await self._deck.answer(read_tape_request(scope, request.body, request.region), line, call)
+                return
             fault = self._strike(call)
             if operation in self._runtime.operations:
                 await self._runtime.answer(request, line, call, fault)
@@ -143,7 +152,8 @@ class Emulator:
         if "�" in call.model:
             raise invalid("The provided model identifier is invalid.")
         region = call.auth.region or self._config.region
-        return Request(call.operation, call.model, region, body, call.request_id)
+        latency, tier = (_text(dict(scope["headers"]), name) for name in (LATENCY_HEADER, TIER_HEADER))
+        return Request(call.operation, call.model, region, body, call.request_id, latency, tier)
 
     def _strike(self, call: Call) -> Fault | None:
         base_ids = self._models.base_ids_of(call.model)

@@ -40,10 +40,10 @@ class Call(msgspec.Struct, kw_only=True):
     """
     Hold one call. Filled in as the call goes on; `outcome` is None until it has ended.
 
-    Outcomes: `completed`, `client_closed`, `fault:KIND`, `refused:NAME`, `upstream_failed` (what is recorded broke
-    off), `engine_failed`, `stopped` (the emulator went down). `fault` is the kind of the fault that struck, also where the call
-    completed in spite of it. Times ending in `_at` are Unix times; those ending in `_monotonic` are of the monotonic
-    clock that all processes of this machine share.
+    Outcomes: `completed`, `client_closed`, `fault:KIND`, `refused:NAME`, `upstream_failed` or `engine_failed` (what is
+    recorded, or what answers, broke off), `stopped` (the emulator went down). `fault` is the kind of the fault that
+    struck, also where the call completed in spite of it. Times ending in `_at` are Unix times; those ending in
+    `_monotonic` are of the monotonic clock that all processes of this machine share.
     """
 
     call_id: int

@@ -4,15 +4,18 @@ The data plane: InvokeModel, Converse, CountTokens and their streams, from a req
 
 import asyncio
 from base64 import b64decode
-from collections.abc import Callable, Iterator
 from typing import Protocol
 
 import msgspec
 
 from outcrop.emulator import converse, converse_answers
 from outcrop.emulator.book import Call
-from outcrop.emulator.conversation import Answer, Ask, Metrics, Step
-from outcrop.emulator.families import anthropic, anthropic_answers, llama
+from outcrop.emulator.cache import PromptCache
+from outcrop.emulator.conversation import Answer, Ask
+from outcrop.emulator.engine.chat import EngineFailed
+from outcrop.emulator.engine.engine import Engine
+from outcrop.emulator.families.family import Stream, Whole
+from outcrop.emulator.families.table import family_of
 from outcrop.emulator.faults import STREAMING_OPERATIONS, Fault, Slow
 from outcrop.emulator.requests import Request
 from outcrop.emulator.rules.models import Called, ModelTable
@@ -20,12 +23,15 @@ from outcrop.emulator.rules.refusals import constraint, invalid
 from outcrop.emulator.rules.schema import parse_json_object
 from outcrop.emulator.sending.answers import HttpAnswer, json_answer, native_answer, stream_headers
 from outcrop.emulator.sending.delivery import Delivery
+from outcrop.emulator.sending.frames import encode_exception
 from outcrop.emulator.sending.line import Line
 from outcrop.emulator.sending.pace import Pace
 from outcrop.emulator.settings import EmulatorConfig
 from outcrop.emulator.speech.compose import compose
 
 _MAX_COUNTED_ID = 256
+_LATENCIES = ("standard", "optimized")
+_TIERS = ("priority", "default", "flex", "reserved")
 
 
 class _Writer(Protocol):
@@ -33,11 +39,11 @@ class _Writer(Protocol):
     Write answers in one shape: whole, and as a stream.
     """
 
-    def whole(self, answer: Answer, called: Called, request_id: str, metrics: Metrics) -> bytes: ...
+    @property
+    def whole(self) -> Whole: ...
 
-    def stream(
-        self, answer: Answer, called: Called, request_id: str, measure: Callable[[], Metrics]
-    ) -> Iterator[Step]: ...
+    @property
+    def stream(self) -> Stream: ...
 
 
 class Runtime:
@@ -50,6 +56,8 @@ class Runtime:
     def __init__(self, config: EmulatorConfig, models: ModelTable) -> None:
         self._config = config
         self._models = models
+        self._cache = PromptCache()
+        self._engine = None if config.engine is None else Engine(config.engine, config.seed)
 
     async def answer(self, request: Request, line: Line, call: Call, fault: Fault | None) -> None:
         """
@@ -64,21 +72,31 @@ class Runtime:
             return
         called = self._models.find(request.target, request.region)
         ask, writer = _read(request, called)
-        answer = compose(ask, self._config.seed)
-        call.input_tokens, call.output_tokens = answer.input_tokens, answer.output_tokens
-        delivery = self._delivery(request.request_id, line, call, fault, answer)
-        is_native = request.operation.startswith("Invoke")
-        if request.operation in STREAMING_OPERATIONS:
-            steps = writer.stream(answer, called, request.request_id, delivery.measure)
-            await delivery.send_stream(steps, stream_headers(request.request_id, is_native=is_native))
+        if self._engine is not None:
+            await self._answer_by_engine(self._engine, _Asked(request, ask, called, writer), line, call, fault)
             return
+        answer = self._cache.account(ask, compose(ask, self._config.seed), asyncio.get_running_loop().time())
+        call.note_usage(answer)
+        delivery = self._delivery(request.request_id, line, call, fault, answer)
+        await _deliver(_Asked(request, ask, called, writer), answer, delivery)
 
-        def make() -> HttpAnswer:
-            metrics = delivery.measure()
-            body = writer.whole(answer, called, request.request_id, metrics)
-            return native_answer(body, answer, metrics) if is_native else json_answer(msgspec.Raw(body))
-
-        await delivery.send_whole(make, answer.text)
+    async def _answer_by_engine(
+        self, engine: Engine, asked: "_Asked", line: Line, call: Call, fault: Fault | None
+    ) -> None:
+        is_stream = asked.request.operation in STREAMING_OPERATIONS
+        rate = fault.tokens_per_second if isinstance(fault, Slow) else 0
+        started = asyncio.get_running_loop().time()
+        async with engine.speak(asked.ask, line, whole=not is_stream) as speech:
+            delivery = self._delivery(asked.request.request_id, line, call, fault, speech.answer)
+            delivery.pace, delivery.started = Pace(0, rate, 0, b""), started
+            if is_stream:
+                delivery.tokens, delivery.advance = asked.ask.max_tokens, speech.advance
+            try:
+                await _deliver(asked, speech.answer, delivery)
+            except EngineFailed as error:
+                await line.finish(encode_exception("modelStreamErrorException", str(error)))
+                call.end("engine_failed")
+            call.note_usage(speech.answer)
 
     async def deliver_whole(self, answer: HttpAnswer, line: Line, call: Call, fault: Fault | None) -> None:
         """
@@ -121,13 +139,46 @@ class Runtime:
         if "converse" in counted:
             return converse.read(counted["converse"], called, streaming=False).input_tokens
         body = parse_json_object(b64decode(counted["invokeModel"]["body"]))
-        return anthropic.count(body, called) if called.is_claude else llama.read(body, called).input_tokens
+        return family_of(called).count_tokens(body, called)
+
+
+class _Asked(msgspec.Struct, frozen=True):
+    """
+    Hold a request that was read, and how its answer is written.
+    """
+
+    request: Request
+    ask: Ask
+    called: Called
+    writer: _Writer
+
+
+async def _deliver(asked: _Asked, answer: Answer, delivery: Delivery) -> None:
+    is_native = asked.request.operation.startswith("Invoke")
+    if asked.request.operation in STREAMING_OPERATIONS:
+        steps = asked.writer.stream(answer, asked.called, asked.request.request_id, delivery.measure)
+        await delivery.send_stream(steps, stream_headers(asked.request.request_id, answer, is_native=is_native))
+        return
+
+    def make() -> HttpAnswer:
+        metrics = delivery.measure()
+        body = asked.writer.whole(answer, asked.called, asked.request.request_id, metrics)
+        return native_answer(body, answer, metrics) if is_native else json_answer(msgspec.Raw(body))
+
+    await delivery.send_whole(make, answer.text)
 
 
 def _read(request: Request, called: Called) -> tuple[Ask, _Writer]:
     body = parse_json_object(request.body)
+    streaming = request.operation in STREAMING_OPERATIONS
     if request.operation.startswith("Converse"):
-        return converse.read(body, called, streaming=request.operation in STREAMING_OPERATIONS), converse_answers
-    if called.is_claude:
-        return anthropic.read(body, called), anthropic_answers
-    return llama.read(body, called), llama
+        return converse.read(body, called, streaming=streaming), converse_answers
+    family = family_of(called)
+    family.check_operation(body, streaming=streaming)
+    for name, value, allowed in (
+        ("performanceConfigLatency", request.latency, _LATENCIES),
+        ("serviceTier", request.tier, _TIERS),
+    ):
+        if value is not None and value not in allowed:
+            raise constraint(name, f"Member must satisfy enum value set: [{', '.join(allowed)}]")
+    return msgspec.structs.replace(family.read(body, called), latency=request.latency, tier=request.tier), family

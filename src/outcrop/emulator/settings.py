@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 import msgspec
 
+from outcrop.emulator.engine.settings import EngineConfig
+from outcrop.emulator.tape.settings import TapeConfig
 from outcrop.errors import SettingsError
 
 LOOPBACK_NAMES = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -24,6 +26,8 @@ class EmulatorConfig(msgspec.Struct, frozen=True, kw_only=True):
         keys: access key ID → secret. With keys every signature is verified; without, any is taken.
         strict_auth: refuse requests that carry no Authorization.
         region: the region of requests that name none in their signature.
+        tape: record another endpoint, or replay what was recorded, in place of the simulated models.
+        engine: a server with a real model that answers in their place.
 
     Raises:
         SettingsError: a value is out of its range.
@@ -38,6 +42,8 @@ class EmulatorConfig(msgspec.Struct, frozen=True, kw_only=True):
     keys: Mapping[str, str] | None = None
     strict_auth: bool = False
     region: str = "us-east-1"
+    tape: TapeConfig | None = None
+    engine: EngineConfig | None = None
 
     def __post_init__(self) -> None:
         bounds: tuple[tuple[str, float, float, float], ...] = (
@@ -49,6 +55,8 @@ class EmulatorConfig(msgspec.Struct, frozen=True, kw_only=True):
         for name, value, low, high in bounds:
             if not low <= value <= high:
                 raise SettingsError(f"emulator's {name} is {value}, expected {low} to {high}")
+        if self.tape is not None and self.engine is not None:
+            raise SettingsError("a tape and an engine can't both answer")
         if not self.host or not self.region:
             raise SettingsError("emulator's host and region can't be empty")
 
