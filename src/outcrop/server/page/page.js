@@ -197,13 +197,13 @@ class Page {
     return health;
   }
 
-  /** @param {{name: string, model_id: string, title: string, family: string}[]} models */
+  /** @param {{name: string, model_id: string, title: string, provider: string}[]} models */
   list(models) {
     const groups = /** @type {Map<string, HTMLOptGroupElement>} */ (new Map());
-    for (const { name, model_id, title, family } of models) {
+    for (const { name, model_id, title, provider } of models) {
       // A name that ends its model ID is the catalogue's own; any other is short for something.
       const isShort = name !== model_id && !model_id.endsWith(`.${name}`);
-      const label = isShort ? "Short names" : `Family ${family}`;
+      const label = isShort ? "Short names" : provider;
       const group = groups.get(label) ?? Object.assign(document.createElement("optgroup"), { label });
       groups.set(label, group);
       group.append(new Option(isShort ? `${name} (${title})` : title, name));
