@@ -88,7 +88,9 @@ class Runtime:
         started = asyncio.get_running_loop().time()
         async with engine.speak(asked.ask, line, whole=not is_stream) as speech:
             delivery = self._delivery(asked.request.request_id, line, call, fault, speech.answer)
-            delivery.pace, delivery.started = Pace(0, rate, 0, b""), started
+            # The engine's first piece is there: this is when it came, and nothing waits for it.
+            first_seconds = asyncio.get_running_loop().time() - started
+            delivery.pace, delivery.started = Pace(first_seconds, rate, 0, b""), started
             if is_stream:
                 delivery.tokens, delivery.advance = asked.ask.max_tokens, speech.advance
             try:

@@ -1,0 +1,3 @@
+"""
+Answers from a real model: any server that speaks OpenAI's Chat Completions.
+"""

@@ -1,0 +1,3 @@
+"""
+Record what another endpoint answers, and replay it.
+"""
