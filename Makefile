@@ -54,4 +54,4 @@ lock: setup-dev
 	sh scripts/lock.sh
 
 clean:
-	rm -rf .venv .uv .venv-awscli .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	rm -rf .venv .uv .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

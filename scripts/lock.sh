@@ -8,3 +8,4 @@ compile --python-version 3.11 pyproject.toml --group dev -o requirements-dev.loc
 compile --python-version 3.11 pyproject.toml --constraint requirements-dev.lock -o requirements.lock
 echo uv | compile --python-version 3.9 - -o requirements-uv.lock
 echo awscli | compile --python-version 3.11 - -o tests/clients/requirements-awscli.lock
+echo mock-ai-api | compile --python-version 3.11 - -o tests/clients/requirements-engine.lock

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from tests.clients.awscli import find_aws
 from tests.clients.javascript import find_node
+from tests.clients.tools import find_aws
 
 PATIENCE_SECONDS = 20
 

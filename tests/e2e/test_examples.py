@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients.awscli import find_aws
 from tests.clients.javascript import find_node
+from tests.clients.tools import find_aws
 from tests.support import Process, run_outcrop
 
 ROOT = Path(__file__).parent.parent.parent
