@@ -28,6 +28,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "accounts": {"types", "errors"},
     "history": {"types", "errors"},
     "emulator": {"wire", "errors", "catalogue"},
+    "testing": {"emulator", "errors"},
     "server": {
         "types", "errors", "settings", "wire", "catalogue", "adapters", "dialects", "upstream", "turns", "accounts",
         "history", "emulator",

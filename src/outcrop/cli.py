@@ -11,12 +11,15 @@ import sys
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
 
 from outcrop.errors import OutcropError
+
+if TYPE_CHECKING:
+    from outcrop.emulator.quota import Quota
 
 app = typer.Typer(
     name="outcrop",
@@ -88,6 +91,10 @@ def emulate(
     ] = None,
     replay: Annotated[str | None, typer.Option(help="Answer from a folder of recordings.")] = None,
     replay_pace: Annotated[str, typer.Option(help="fast, or recorded: as it came.")] = "fast",
+    quota: Annotated[
+        list[str] | None,
+        typer.Option(help="MODEL=RPM,TPM: requests and tokens per minute of a model ID or glob; repeatable."),
+    ] = None,
     engine: Annotated[str | None, typer.Option(help="openai: a server with a real model answers.")] = None,
     engine_url: Annotated[str | None, typer.Option(help="Its base, as in http://127.0.0.1:11434/v1.")] = None,
     engine_model: Annotated[str | None, typer.Option(help="Which of its models; default: the first it lists.")] = None,
@@ -102,7 +109,7 @@ def emulate(
         from outcrop.emulator.settings import EmulatorConfig
         from outcrop.emulator.tape.settings import TapeConfig
 
-        has_tape = any((record, upstream, replay))
+        has_tape = any((record, upstream, replay, replay_pace != "fast"))
         tape = (
             TapeConfig(record=record, upstream=upstream, replay=replay, replay_pace=replay_pace) if has_tape else None
         )
@@ -112,6 +119,7 @@ def emulate(
             keys=_parse_keys(key) if key else None,
             strict_auth=require_auth,
             tape=tape,
+            quotas=_parse_quotas(quota or []),
             engine=parse_engine(engine, url=engine_url, model=engine_model, key_variable=engine_key),
         )
         pace = {"first_token_ms": first_token_ms, "tokens_per_second": tokens_per_second, "jitter": jitter}
@@ -228,6 +236,15 @@ def _parse_keys(pairs: list[str]) -> dict[str, str]:
             raise typer.BadParameter("expected ACCESS_KEY_ID=SECRET", param_hint="--key")
         keys_by_id[access_key_id] = secret
     return keys_by_id
+
+
+def _parse_quotas(texts: list[str]) -> "tuple[Quota, ...]":
+    from outcrop.emulator.quota import InvalidQuota, parse_quota_option, require_distinct
+
+    try:
+        return require_distinct([parse_quota_option(text) for text in texts])
+    except InvalidQuota as error:
+        raise typer.BadParameter(str(error), param_hint="--quota") from error
 
 
 def _run(main_coroutine: Coroutine[Any, Any, None]) -> None:

@@ -5,6 +5,7 @@ Paths are matched as they came over the wire and decoded once, because model IDs
 """
 
 import re
+import time
 import uuid
 from collections.abc import Mapping
 from urllib.parse import unquote_to_bytes
@@ -13,11 +14,13 @@ from starlette.types import Receive, Scope, Send
 
 from outcrop.catalogue.models import load_catalogue
 from outcrop.emulator import guard
-from outcrop.emulator.admin import answer_admin
+from outcrop.emulator.admin import Books, answer_admin
 from outcrop.emulator.auth import identify
 from outcrop.emulator.book import Book, Call
 from outcrop.emulator.control import answer_control
 from outcrop.emulator.faults import Fault, FaultBook, HttpError
+from outcrop.emulator.quota import QuotaBook
+from outcrop.emulator.regions import RegionBook
 from outcrop.emulator.requests import Request
 from outcrop.emulator.rules.models import ModelTable
 from outcrop.emulator.rules.refusals import Refusal, constraint, invalid
@@ -54,9 +57,11 @@ class Emulator:
     def __init__(self, config: EmulatorConfig) -> None:
         self.book = Book()
         self.faults = FaultBook()
+        self.quotas = QuotaBook(time.monotonic, config.quotas)
+        self.regions = RegionBook()
         self._config = config
         self._models = ModelTable(load_catalogue())
-        self._runtime = Runtime(config, self._models)
+        self._runtime = Runtime(config, self._models, self.quotas)
         self._deck = open_deck(config)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -100,7 +105,8 @@ class Emulator:
             body = await line.read_body(MAX_BODY_BYTES)
         except BodyTooLarge:
             body = b""
-        await _send(line, answer_admin(scope["method"], scope["raw_path"], body, self.book, self.faults), request_id)
+        books = Books(self.book, self.faults, self.quotas, self.regions)
+        await _send(line, answer_admin(scope["method"], scope["raw_path"], body, books), request_id)
 
     async def _answer_operation(
         self, scope: Scope, line: Line, request_id: str, operation: str, raw_target: bytes
@@ -153,7 +159,9 @@ class Emulator:
             raise invalid("The provided model identifier is invalid.")
         region = call.auth.region or self._config.region
         latency, tier = (_text(dict(scope["headers"]), name) for name in (LATENCY_HEADER, TIER_HEADER))
-        return Request(call.operation, call.model, region, body, call.request_id, latency, tier)
+        # What is recorded has its own health.
+        pace = 1.0 if self._deck is not None else self.regions.pace_in(region)
+        return Request(call.operation, call.model, region, body, call.request_id, latency, tier, pace)
 
     def _strike(self, call: Call) -> Fault | None:
         base_ids = self._models.base_ids_of(call.model)

@@ -17,6 +17,7 @@ from outcrop.emulator.engine.engine import Engine
 from outcrop.emulator.families.family import Stream, Whole
 from outcrop.emulator.families.table import family_of
 from outcrop.emulator.faults import STREAMING_OPERATIONS, Fault, Slow
+from outcrop.emulator.quota import QuotaBook, Reservation, states_max_tokens
 from outcrop.emulator.requests import Request
 from outcrop.emulator.rules.models import Called, ModelTable
 from outcrop.emulator.rules.refusals import constraint, invalid
@@ -30,6 +31,7 @@ from outcrop.emulator.settings import EmulatorConfig
 from outcrop.emulator.speech.compose import compose
 
 _MAX_COUNTED_ID = 256
+_USUAL_TOKENS_PER_SECOND = 60.0
 _LATENCIES = ("standard", "optimized")
 _TIERS = ("priority", "default", "flex", "reserved")
 
@@ -53,8 +55,9 @@ class Runtime:
 
     operations = frozenset({"InvokeModel", "Converse", "CountTokens"}) | STREAMING_OPERATIONS
 
-    def __init__(self, config: EmulatorConfig, models: ModelTable) -> None:
+    def __init__(self, config: EmulatorConfig, models: ModelTable, quotas: QuotaBook) -> None:
         self._config = config
+        self._quotas = quotas
         self._models = models
         self._cache = PromptCache()
         self._engine = None if config.engine is None else Engine(config.engine, config.seed)
@@ -72,13 +75,29 @@ class Runtime:
             return
         called = self._models.find(request.target, request.region)
         ask, writer = _read(request, called)
+        asked = _Asked(request, ask, called, writer)
+        reservation = self._reserve(asked) if self._quotas.is_on else None
+        try:
+            await self._speak(asked, line, call, fault)
+        finally:
+            if reservation is not None:
+                reservation.settle(call)
+
+    def _reserve(self, asked: "_Asked") -> Reservation | None:
+        ask, entry = asked.ask, asked.called.entry
+        # Unset, the model's own maximum is reserved, whatever the default of its family is.
+        is_stated = states_max_tokens(parse_json_object(asked.request.body))
+        most = ask.max_tokens if is_stated else entry.max_output_tokens
+        return self._quotas.admit(asked.request.region, asked.called.model_id, entry.base_id, ask.input_tokens + most)
+
+    async def _speak(self, asked: "_Asked", line: Line, call: Call, fault: Fault | None) -> None:
+        ask = asked.ask
         if self._engine is not None:
-            await self._answer_by_engine(self._engine, _Asked(request, ask, called, writer), line, call, fault)
+            await self._answer_by_engine(self._engine, asked, line, call, fault)
             return
         answer = self._cache.account(ask, compose(ask, self._config.seed), asyncio.get_running_loop().time())
         call.note_usage(answer)
-        delivery = self._delivery(request.request_id, line, call, fault, answer)
-        await _deliver(_Asked(request, ask, called, writer), answer, delivery)
+        await _deliver(asked, answer, self._delivery(asked.request, line, call, fault, answer))
 
     async def _answer_by_engine(
         self, engine: Engine, asked: "_Asked", line: Line, call: Call, fault: Fault | None
@@ -87,7 +106,7 @@ class Runtime:
         rate = fault.tokens_per_second if isinstance(fault, Slow) else 0
         started = asyncio.get_running_loop().time()
         async with engine.speak(asked.ask, line, whole=not is_stream) as speech:
-            delivery = self._delivery(asked.request.request_id, line, call, fault, speech.answer)
+            delivery = self._delivery(asked.request, line, call, fault, speech.answer)
             # The engine's first piece is there: this is when it came, and nothing waits for it.
             first_seconds = asyncio.get_running_loop().time() - started
             delivery.pace, delivery.started = Pace(first_seconds, rate, 0, b""), started
@@ -118,14 +137,19 @@ class Runtime:
         )
         await delivery.send_whole(lambda: answer, "")
 
-    def _delivery(self, request_id: str, line: Line, call: Call, fault: Fault | None, answer: Answer) -> Delivery:
+    def _delivery(self, request: Request, line: Line, call: Call, fault: Fault | None, answer: Answer) -> Delivery:
         config = self._config
         rate = fault.tokens_per_second if isinstance(fault, Slow) else config.tokens_per_second
+        first_seconds = config.first_token_ms / 1000
+        if request.pace < 1:
+            # Where there is no pace at all, the usual one is what a slow region takes its part of.
+            rate = (rate or _USUAL_TOKENS_PER_SECOND) * request.pace
+            first_seconds /= request.pace
         return Delivery(
             line=line,
             call=call,
-            request_id=request_id,
-            pace=Pace(config.first_token_ms / 1000, rate, config.jitter, answer.digest),
+            request_id=request.request_id,
+            pace=Pace(first_seconds, rate, config.jitter, answer.digest),
             fault=fault,
             started=asyncio.get_running_loop().time(),
             tokens=answer.output_tokens,

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from outcrop.emulator.engine.settings import EngineConfig
+from outcrop.emulator.quota import Quota
 from outcrop.emulator.tape.settings import TapeConfig
 from outcrop.errors import SettingsError
 
@@ -28,6 +29,7 @@ class EmulatorConfig(msgspec.Struct, frozen=True, kw_only=True):
         region: the region of requests that name none in their signature.
         tape: record another endpoint, or replay what was recorded, in place of the simulated models.
         engine: a server with a real model that answers in their place.
+        quotas: what the account may use; nothing is limited without.
 
     Raises:
         SettingsError: a value is out of its range.
@@ -44,6 +46,7 @@ class EmulatorConfig(msgspec.Struct, frozen=True, kw_only=True):
     region: str = "us-east-1"
     tape: TapeConfig | None = None
     engine: EngineConfig | None = None
+    quotas: tuple[Quota, ...] = ()
 
     def __post_init__(self) -> None:
         bounds: tuple[tuple[str, float, float, float], ...] = (

@@ -1,0 +1,5 @@
+"""
+pytest's own plugin for testing plugins.
+"""
+
+pytest_plugins = ["pytester"]
