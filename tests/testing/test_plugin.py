@@ -8,6 +8,8 @@ import sys
 import pytest
 
 _HEAD = """
+from contextlib import closing
+
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, EventStreamError
@@ -74,8 +76,10 @@ def test_exceptions_come_inside_streams(pytester: pytest.Pytester) -> None:
         """
 def test_it(bedrock_emulator):
     bedrock_emulator.faults.exception("modelStreamErrorException", after_tokens=1)
-    with pytest.raises(EventStreamError, match="modelStreamErrorException"):
-        list(bedrock_emulator.client().converse_stream(**ASK)["stream"])
+    stream = bedrock_emulator.client().converse_stream(**ASK)["stream"]
+    # boto3 keeps the connection of a stream that has failed until the stream is closed.
+    with closing(stream), pytest.raises(EventStreamError, match="modelStreamErrorException"):
+        list(stream)
 """,
         1,
     )
