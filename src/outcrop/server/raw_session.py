@@ -24,7 +24,12 @@ from outcrop.errors import OutcropError, RequestTooLarge, TooManyRequests
 from outcrop.server.direct import DirectSocket
 from outcrop.turns.service import TurnService
 from outcrop.turns.turn import TurnReader, to_failure
-from outcrop.types import Message, StreamFailed, TerminalEvent, TextPart
+from outcrop.types import Message, MessageStop, StreamFailed, TerminalEvent, TextPart
+
+ENTRIES_AT_ONCE = 256
+"""
+Fewer than that from one `take` means that there is nothing more for now.
+"""
 
 logger = structlog.get_logger(__name__)
 
@@ -61,6 +66,7 @@ class RawSession:
         self._reader: TurnReader | None = None
         self._binary = False
         self._pieces: list[str] = []
+        self._streaming = options.streaming
         self._keep = options.memory or not options.streaming
         self._ended: asyncio.Future[TerminalEvent | None] | None = None
         self._slow_timer: asyncio.TimerHandle | None = None
@@ -176,17 +182,20 @@ class RawSession:
         if reader is None:
             return
         while not socket.blocked:
-            entries = reader.take()
+            entries = reader.take(ENTRIES_AT_ONCE)
             if not entries:
                 return
             text = text_of(entries)
             if text:
                 if self._keep:
                     self._pieces.append(text)
-                if self._options.streaming:
+                if self._streaming:
                     socket.write_message(text.encode(), binary=self._binary)
-            if reader.ended:
-                self._settle(entries[-1].event)  # type: ignore[arg-type]  # a log's last event is its terminal
+            last = entries[-1].event
+            if type(last) is MessageStop or type(last) is StreamFailed:
+                self._settle(last)
+                return
+            if len(entries) < ENTRIES_AT_ONCE:
                 return
         self._fall_behind(reader)
 
@@ -202,7 +211,7 @@ class RawSession:
 
     def _conclude(self, prompt: str) -> None:
         text = "".join(self._pieces)
-        if not self._options.streaming:
+        if not self._streaming:
             self._socket.write_message(text.encode(), binary=self._binary)
         if self._options.done:
             self._socket.write_message(b"", binary=self._binary)

@@ -74,7 +74,7 @@ class MemoryTurnLog:
         Append events and wake the readers. See `TurnLog.append`.
         """
         log = self._held(lease)
-        size = log.size + sum(map(_weigh, events))
+        size = log.size + (_weigh(events[0]) if len(events) == 1 else sum(map(_weigh, events)))
         if size > self._max_log_bytes:
             raise LogFull(f"the answer takes {size} bytes, limit is {self._max_log_bytes}")
         log.size = size
@@ -167,11 +167,11 @@ class MemorySubscription:
     Implement `Subscription` as an index into the log's list: a slow reader costs no memory of its own.
     """
 
-    __slots__ = ("_log", "_wake", "position")
+    __slots__ = ("_log", "position", "wake")
 
     def __init__(self, log: "_Log", wake: Callable[[], None], position: int) -> None:
         self._log = log
-        self._wake = wake
+        self.wake = wake
         self.position = position
 
     @property
@@ -203,12 +203,6 @@ class MemorySubscription:
         """
         self._log.subscriptions = tuple(other for other in self._log.subscriptions if other is not self)
 
-    def notify(self) -> None:
-        """
-        Call the reader.
-        """
-        self._wake()
-
 
 class _Log:
     """
@@ -232,10 +226,13 @@ class _Log:
             seq += 1
             self.entries.append(LogEntry(seq, event))
         for subscription in self.subscriptions:
-            subscription.notify()
+            subscription.wake()
 
 
 def _weigh(event: StreamEvent) -> int:
+    if type(event) is TextDelta:
+        # The common case first, and by identity: this runs once per delta.
+        return ENTRY_OVERHEAD_BYTES + len(event.text)
     if isinstance(event, TextDelta | ReasoningDelta):
         return ENTRY_OVERHEAD_BYTES + len(event.text)
     if isinstance(event, ToolUseDelta):
