@@ -13,6 +13,7 @@ from outcrop.errors import StreamInterrupted
 from outcrop.history.ledger import MemoryLedger
 from outcrop.turns.memory import MemoryTurnLog
 from outcrop.turns.service import TurnLimits, TurnService
+from outcrop.turns.turn import Turn, TurnReader
 from outcrop.types import (
     ChatRequest,
     Message,
@@ -185,3 +186,29 @@ def ask(prompt: str = "hello", *, stream: bool = True) -> ChatRequest:
     Make a request.
     """
     return ChatRequest(model="m", messages=(Message("user", (TextPart(text=prompt),)),), stream=stream)
+
+
+async def begin(stage: Stage, *, grace_seconds: float = 0, stream: bool = True) -> tuple[Turn, TurnReader]:
+    """
+    Start a turn with one reader, and wait for its call.
+    """
+    turn = await stage.service.start(ask(stream=stream), owner="me", grace_seconds=grace_seconds)
+    reader = turn.subscribe(lambda: None)
+    await stage.upstream.opened.wait()
+    return turn, reader
+
+
+async def settle(stage: Stage) -> None:
+    """
+    Let every running turn end.
+    """
+    async with asyncio.timeout(5):
+        while stage.service.running:
+            await asyncio.sleep(0)
+
+
+def events_of(reader: TurnReader) -> list[StreamEvent]:
+    """
+    Take everything.
+    """
+    return [entry.event for entry in reader.take(10_000)]
