@@ -38,7 +38,6 @@ MAX_REASON_BYTES = 123
 A close frame's payload is at most 125 bytes, two of them the code (RFC 6455, section 5.5).
 """
 
-CLOSE_NORMAL = 1000
 CLOSE_DRAINING = 1012
 CLOSE_INTERNAL = 1011
 
