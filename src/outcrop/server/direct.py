@@ -1,13 +1,16 @@
 """
 The shortest way to a WebSocket: frames are written straight to the transport, prompts are handed over without a queue.
 
-Built on uvicorn's sans-I/O WebSocket protocol, which keeps the handshake, the parsing, the pings and the close. Three
+Built on uvicorn's sans-I/O WebSocket protocol, which keeps the handshake, the parsing, the pings and the close. Four
 things differ from its ASGI path, each for a reason:
 
 - A delta is written by `write_message`, synchronously: through ASGI it costs a task switch and two awaits per delta.
 - Reading never pauses while an answer runs: a paused socket would not notice that its client has gone, nor its pongs.
   The listener bounds what it takes.
 - A socket that must go is aborted, not only closed: closing waits for a peer that reads nothing.
+- After a message that is refused while it still arrives, the rest is read and dropped before the connection closes:
+  closing with unread bytes resets it, and the reset can overtake the close frame that says why (seen on Linux with a
+  prompt of 2 MiB).
 """
 
 import logging
@@ -58,6 +61,7 @@ class DirectSocket(WebSocketsSansIOProtocol):
 
     listener: Listener | None = None
     max_unsent_bytes: int = 256 << 10
+    _is_failed = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -107,6 +111,13 @@ class DirectSocket(WebSocketsSansIOProtocol):
         """
         super().connection_made(transport)
         transport.set_write_buffer_limits(high=self.max_unsent_bytes)
+
+    def data_received(self, data: bytes) -> None:
+        """
+        Take bytes; those that come after a failure are dropped.
+        """
+        if not self._is_failed:
+            super().data_received(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """
@@ -170,9 +181,18 @@ class DirectSocket(WebSocketsSansIOProtocol):
 
     def handle_parser_exception(self) -> None:
         """
-        Close after bytes that are not WebSocket, and tell the listener.
+        Say why these bytes can't be taken, tell the listener, and close when the peer does, or soon.
         """
-        super().handle_parser_exception()
+        self._is_failed = True
+        self.close_sent = True
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        if self.close_timer is None:
+            self.close_timer = self.loop.call_later(self.close_timeout, self.transport.abort)
+        self.queue.put_nowait(
+            {"type": "websocket.disconnect", "code": self.conn.close_code or CloseCode.PROTOCOL_ERROR}
+        )
         self._tell_gone()
 
     def keepalive_timeout(self) -> None:
