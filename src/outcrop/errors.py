@@ -4,6 +4,7 @@ Every error that outcrop raises on purpose.
 OutcropError
 ├── RequestError            the client's fault, or a limit that the client met
 │   ├── NotAuthenticated · NotAllowed · UnknownModel · UnknownTurn · RequestTooLarge · TooManyRequests
+│   ├── ChatBusy · DuplicateTurn · IdempotencyMismatch
 │   └── Draining            this server is stopping; another one will serve
 ├── UpstreamError           Bedrock, or the way to it, said no
 │   ├── UpstreamThrottled · UpstreamUnavailable · UpstreamUnreachable · UpstreamTimeout
@@ -13,7 +14,7 @@ OutcropError
 │   ├── InvalidMessage · ChecksumMismatch · MessageTooLarge · TruncatedStream
 │   └── InvalidSignature
 ├── StoreError              a log or a store said no
-│   └── LeaseLost · LogFull · PositionExpired
+│   └── LeaseLost · LogFull · PositionExpired · EpochChanged
 └── SettingsError           the configuration is wrong; the server does not start
 
 Each class has a stable `code` (part of the interface), an HTTP `status`, and says whether the same request may succeed
@@ -101,6 +102,42 @@ class TooManyRequests(RequestError):
     code = "rate_limited"
     status = 429
     retryable = True
+
+
+class ChatBusy(RequestError):
+    """
+    Refuse a second turn in a chat whose turn still runs. `turn_id` names that one.
+    """
+
+    code = "already_active"
+    status = 409
+    retryable = True
+
+    def __init__(self, message: str, *, turn_id: str) -> None:
+        super().__init__(message)
+        self.turn_id = turn_id
+
+
+class DuplicateTurn(RequestError):
+    """
+    Say that an idempotency key has begun a turn before: `turn_id`. The turn service follows that one instead.
+    """
+
+    code = "duplicate"
+    status = 409
+
+    def __init__(self, message: str, *, turn_id: str) -> None:
+        super().__init__(message)
+        self.turn_id = turn_id
+
+
+class IdempotencyMismatch(RequestError):
+    """
+    Refuse an idempotency key that was used for another request.
+    """
+
+    code = "idempotency_mismatch"
+    status = 422
 
 
 class Draining(RequestError):
@@ -328,6 +365,16 @@ class PositionExpired(StoreError):
     """
 
     code = "expired"
+    status = 410
+    retryable = False
+
+
+class EpochChanged(StoreError):
+    """
+    Say that the log has lost entries, so that a reader's position means nothing any more.
+    """
+
+    code = "epoch_changed"
     status = 410
     retryable = False
 

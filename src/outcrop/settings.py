@@ -82,6 +82,24 @@ class Settings(BaseSettings):
     max_answer_bytes: Bytes = 8 << 20
     """Longest answer, in bytes of its log."""
 
+    turn_log: str = "memory"
+    """Where running answers are kept: `memory` (one replica), or `redis://host:port/0` (many; extra `outcrop[redis]`)."""
+
+    turn_log_fallback: Literal["refuse", "memory"] = "refuse"
+    """New turns while Redis is down: refused, or kept in memory (then only this replica knows them)."""
+
+    lease_seconds: Annotated[float, Field(ge=1, le=300)] = 10
+    """Redis: time without a sign of life after which a replica's turns are taken over by another."""
+
+    continue_interrupted: bool = False
+    """Redis: go on with the answer of a replica that died, where the model can. Keeps prompts in Redis meanwhile."""
+
+    grace_seconds: Annotated[float, Field(ge=0, le=3_600)] = 60
+    """Time that an answer runs on when its last reader has gone, in the dialects that can resume."""
+
+    idempotency_seconds: Annotated[float, Field(ge=60, le=604_800)] = 86_400
+    """Time that an idempotency key is remembered."""
+
     max_turns: Annotated[int, Field(ge=1)] = 2000
     """Turns that may run at once; beyond it new ones are refused."""
 
@@ -166,6 +184,13 @@ class Settings(BaseSettings):
             if scheme not in {"http", "https"} or not separator or not host or "/" in host:
                 raise ValueError(f"{origin!r} is not an origin; write it as https://chat.example.org, without a path")
         return tuple(origin.lower() for origin in value)
+
+    @field_validator("turn_log")
+    @classmethod
+    def _check_turn_log(cls, value: str) -> str:
+        if value != "memory" and not value.startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("expected memory, redis://host:port/0, rediss://… or unix://path")
+        return value
 
     @model_validator(mode="after")
     def _refuse_open_bind(self) -> Self:

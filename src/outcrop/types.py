@@ -340,6 +340,14 @@ class UsageReport(msgspec.Struct, frozen=True, gc=False, tag="usage", tag_field=
     usage: Usage
 
 
+class AnswerContinued(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="continued", tag_field="type"):
+    """
+    Mark the seam where a second call goes on with the answer of one that was lost.
+    """
+
+    reason: str
+
+
 class MessageStop(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="message_stop", tag_field="type"):
     """
     End the answer well. Nothing follows.
@@ -367,7 +375,15 @@ class StreamFailed(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="fai
 
 
 StreamEvent = (
-    MessageStart | TextDelta | ReasoningDelta | ToolUseStart | ToolUseDelta | UsageReport | MessageStop | StreamFailed
+    MessageStart
+    | TextDelta
+    | ReasoningDelta
+    | ToolUseStart
+    | ToolUseDelta
+    | UsageReport
+    | AnswerContinued
+    | MessageStop
+    | StreamFailed
 )
 TerminalEvent = MessageStop | StreamFailed
 

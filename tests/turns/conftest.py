@@ -3,6 +3,7 @@ A scripted Bedrock for the tests of turns: it says what a test tells it, when th
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 
 import msgspec
@@ -11,9 +12,12 @@ import pytest
 from outcrop.accounts.limits import OpenBudget
 from outcrop.errors import StreamInterrupted
 from outcrop.history.ledger import MemoryLedger
+from outcrop.turns.acceptance import TurnLimits
 from outcrop.turns.memory import MemoryTurnLog
-from outcrop.turns.service import TurnLimits, TurnService
-from outcrop.turns.turn import Turn, TurnReader
+from outcrop.turns.ports import Ports
+from outcrop.turns.reader import TurnReader
+from outcrop.turns.service import TurnService
+from outcrop.turns.turn import Turn
 from outcrop.types import (
     ChatRequest,
     Message,
@@ -157,28 +161,40 @@ def make_stage() -> MakeStage:
     Make a turn service on a scripted upstream.
     """
 
-    def make(*, max_turns: int = 10, merge_bytes: int = 1000, max_log_bytes: int = 1 << 20) -> Stage:
+    def make(
+        *, max_turns: int = 10, merge_bytes: int = 1000, max_log_bytes: int = 1 << 20, continues: bool = False
+    ) -> Stage:
         upstream, ledger, budget = ScriptedUpstream(), MemoryLedger(), OpenBudget()
         log = MemoryTurnLog(
             max_log_bytes=max_log_bytes,
             max_retained_bytes=1 << 20,
             retention_seconds=60,
-            clock=asyncio.get_running_loop().time,
+            clock=time.time,
         )
-        service = TurnService(
+        ports = Ports(
             log=log,
             upstream=upstream,
-            resolve=lambda name: ResolvedModel(
-                name=name, model_id=name, base_id=name, family="scripted", max_output_tokens=500
-            ),
+            region="us-east-1",
+            resolve=resolve_scripted,
             find_adapter=lambda _model: ScriptedAdapter(),
             ledger=ledger,
             budget=budget,
-            limits=TurnLimits(max_turns=max_turns, merge_bytes=merge_bytes),
+            price=lambda _model, usage: usage.output_tokens / 1000,
+            clock=time.time,
+        )
+        service = TurnService(
+            ports, TurnLimits(max_turns=max_turns, merge_bytes=merge_bytes, continues_interrupted=continues)
         )
         return Stage(service, upstream, log, ledger, budget)
 
     return make
+
+
+def resolve_scripted(name: str) -> ResolvedModel:
+    """
+    Resolve every name to a model of the scripted family.
+    """
+    return ResolvedModel(name=name, model_id=name, base_id=name, family="scripted", max_output_tokens=500)
 
 
 def ask(prompt: str = "hello", *, stream: bool = True) -> ChatRequest:
@@ -188,12 +204,20 @@ def ask(prompt: str = "hello", *, stream: bool = True) -> ChatRequest:
     return ChatRequest(model="m", messages=(Message("user", (TextPart(text=prompt),)),), stream=stream)
 
 
+async def start(stage: Stage, request: ChatRequest, *, grace_seconds: float = 0) -> Turn:
+    """
+    Start a turn.
+    """
+    started = await stage.service.start(request, owner="me", grace_seconds=grace_seconds)
+    return stage.service.find(started.turn_id, owner="me")
+
+
 async def begin(stage: Stage, *, grace_seconds: float = 0, stream: bool = True) -> tuple[Turn, TurnReader]:
     """
     Start a turn with one reader, and wait for its call.
     """
-    turn = await stage.service.start(ask(stream=stream), owner="me", grace_seconds=grace_seconds)
-    reader = turn.subscribe(lambda: None)
+    turn = await start(stage, ask(stream=stream), grace_seconds=grace_seconds)
+    reader = await turn.subscribe(lambda: None)
     await stage.upstream.opened.wait()
     return turn, reader
 

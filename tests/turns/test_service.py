@@ -16,7 +16,7 @@ from outcrop.types import (
     Usage,
     UsageReport,
 )
-from tests.turns.conftest import MakeStage, ask, begin, events_of, settle
+from tests.turns.conftest import MakeStage, ask, begin, events_of, settle, start
 
 START = MessageStart()
 STOP = MessageStop(stop_reason="end_turn")
@@ -29,12 +29,12 @@ async def test_the_ledger_is_settled_before_the_terminal_is_published(make_stage
     """
     stage = make_stage()
     turn, reader = await begin(stage)
-    assert stage.ledger.rows[turn.turn_id].outcome is None
+    assert stage.ledger.rows[turn.turn_id, 1].outcome is None
     stage.upstream.say(START, TextDelta("Hi"), USAGE, STOP)
     assert STOP not in events_of(reader)
     stage.upstream.end()
     await settle(stage)
-    row = stage.ledger.rows[turn.turn_id]
+    row = stage.ledger.rows[turn.turn_id, 1]
     assert (row.outcome, row.usage, row.attempts) == ("completed", USAGE.usage, 2)
     assert events_of(reader) == [STOP]
     assert not stage.budget.reserved
@@ -46,8 +46,8 @@ async def test_whole_answers_go_the_same_way(make_stage: MakeStage) -> None:
     """
     stage = make_stage()
     stage.upstream.whole = msgspec.json.encode([START, TextDelta("Hi"), USAGE, STOP])
-    turn = await stage.service.start(ask(stream=False), owner="me", grace_seconds=0)
-    reader = turn.subscribe(lambda: None)
+    turn = await start(stage, ask(stream=False))
+    reader = await turn.subscribe(lambda: None)
     await settle(stage)
     assert events_of(reader) == [START, TextDelta("Hi"), USAGE, STOP]
     assert stage.upstream.calls[0].operation == "invoke"
@@ -160,7 +160,7 @@ async def test_drain_interrupts_what_does_not_finish(make_stage: MakeStage) -> N
     assert isinstance(events[2], StreamFailed)
     assert events[2].code == "interrupted"
     assert stage.upstream.closed_early == 1
-    assert stage.ledger.rows[turn.turn_id].outcome == "interrupted"
+    assert stage.ledger.rows[turn.turn_id, 1].outcome == "interrupted"
 
 
 async def test_nothing_is_left_over(make_stage: MakeStage) -> None:
@@ -170,7 +170,7 @@ async def test_nothing_is_left_over(make_stage: MakeStage) -> None:
     stage = make_stage(max_turns=100)
     before = asyncio.all_tasks()
     for index in range(100):
-        turn = await stage.service.start(ask(), owner="me", grace_seconds=0)
+        turn = await start(stage, ask())
         for _ in range(index % 4):
             await asyncio.sleep(0)
         turn.stop()

@@ -19,7 +19,7 @@ from outcrop.types import (
     Usage,
     UsageReport,
 )
-from tests.turns.conftest import MakeStage, ask, begin, events_of, settle
+from tests.turns.conftest import MakeStage, ask, begin, events_of, settle, start
 
 START = MessageStart()
 STOP = MessageStop(stop_reason="end_turn")
@@ -31,9 +31,9 @@ async def test_a_delta_is_readable_in_the_call_that_brings_it(make_stage: MakeSt
     A delta reaches the log and wakes the reader synchronously, with no task switch.
     """
     stage = make_stage()
-    turn = await stage.service.start(ask(), owner="me", grace_seconds=0)
+    turn = await start(stage, ask())
     seen: list[StreamEvent] = []
-    reader = turn.subscribe(lambda: seen.extend(events_of(reader)))
+    reader = await turn.subscribe(lambda: seen.extend(events_of(reader)))
     await stage.upstream.opened.wait()
     stage.upstream.say(START)
     stage.upstream.say(TextDelta("Hi"))
@@ -103,7 +103,7 @@ async def test_one_reader_that_keeps_up_is_not_slowed_by_another(make_stage: Mak
     """
     stage = make_stage()
     turn, slow = await begin(stage)
-    quick = turn.subscribe(lambda: None)
+    quick = await turn.subscribe(lambda: None)
     slow.set_behind(True)
     stage.upstream.say(TextDelta("a"))
     assert events_of(quick) == [TextDelta("a")]
@@ -137,7 +137,7 @@ async def test_stop_closes_the_call_and_keeps_the_prefix(make_stage: MakeStage) 
     await settle(stage)
     assert stage.upstream.closed_early == 1
     assert events_of(reader) == [START, TextDelta("eight ch"), MessageStop(stop_reason="stopped")]
-    row = stage.ledger.rows[turn.turn_id]
+    row = stage.ledger.rows[turn.turn_id, 1]
     assert (row.outcome, row.usage.output_tokens, row.usage.estimated) == ("stopped", 2, True)
     assert row.usage.input_tokens > 0
 
@@ -147,11 +147,11 @@ async def test_stop_before_the_call_begins_makes_no_call(make_stage: MakeStage) 
     A turn that is stopped in the same breath as it is accepted ends without a call.
     """
     stage = make_stage()
-    turn = await stage.service.start(ask(), owner="me", grace_seconds=0)
+    turn = await start(stage, ask())
     turn.stop()
     await settle(stage)
     assert stage.upstream.calls == []
-    assert stage.ledger.rows[turn.turn_id].outcome == "stopped"
+    assert stage.ledger.rows[turn.turn_id, 1].outcome == "stopped"
 
 
 async def test_stop_after_the_last_event_changes_nothing(make_stage: MakeStage) -> None:
@@ -164,7 +164,7 @@ async def test_stop_after_the_last_event_changes_nothing(make_stage: MakeStage) 
     turn.stop()
     await settle(stage)
     assert events_of(reader)[-1] == STOP
-    assert stage.ledger.rows[turn.turn_id].usage == USAGE.usage
+    assert stage.ledger.rows[turn.turn_id, 1].usage == USAGE.usage
 
 
 async def test_without_grace_the_last_reader_stops_the_turn(make_stage: MakeStage) -> None:
@@ -173,14 +173,14 @@ async def test_without_grace_the_last_reader_stops_the_turn(make_stage: MakeStag
     """
     stage = make_stage()
     turn, first = await begin(stage)
-    second = turn.subscribe(lambda: None)
+    second = await turn.subscribe(lambda: None)
     first.close()
     first.close()
     assert stage.upstream.closed_early == 0
     second.close()
     await settle(stage)
     assert stage.upstream.closed_early == 1
-    assert stage.ledger.rows[turn.turn_id].outcome == "stopped"
+    assert stage.ledger.rows[turn.turn_id, 1].outcome == "stopped"
 
 
 async def test_within_the_grace_time_a_reader_may_come_back(make_stage: MakeStage) -> None:
@@ -193,7 +193,7 @@ async def test_within_the_grace_time_a_reader_may_come_back(make_stage: MakeStag
     assert len(reader.take()) == 2
     reader.close()
     stage.upstream.say(TextDelta("b"))
-    again = turn.subscribe(lambda: None, after=2)
+    again = await turn.subscribe(lambda: None, after=2)
     assert events_of(again) == [TextDelta("b")]
     turn.stop()
     await settle(stage)
@@ -209,7 +209,7 @@ async def test_the_grace_time_ends(make_stage: MakeStage) -> None:
     async with asyncio.timeout(5):
         while stage.service.running:
             await asyncio.sleep(0.001)
-    assert stage.ledger.rows[turn.turn_id].outcome == "stopped"
+    assert stage.ledger.rows[turn.turn_id, 1].outcome == "stopped"
 
 
 async def test_a_failure_ends_the_log_with_its_words(make_stage: MakeStage) -> None:
@@ -231,7 +231,7 @@ async def test_a_failure_ends_the_log_with_its_words(make_stage: MakeStage) -> N
         retry_after_seconds=2,
         aws_error="ThrottlingException",
     )
-    assert stage.ledger.rows[turn.turn_id].outcome == "failed"
+    assert stage.ledger.rows[turn.turn_id, 1].outcome == "failed"
 
 
 async def test_a_body_that_ends_without_a_terminal_is_a_failure(make_stage: MakeStage) -> None:
@@ -291,7 +291,7 @@ async def test_an_answer_that_outgrows_its_log_fails(make_stage: MakeStage) -> N
     assert events[:2] == [START, TextDelta("a")]
     assert isinstance(events[2], StreamFailed)
     assert events[2].code == "answer_too_large"
-    assert stage.ledger.rows[turn.turn_id].outcome == "failed"
+    assert stage.ledger.rows[turn.turn_id, 1].outcome == "failed"
 
 
 async def test_held_text_that_outgrows_the_log_fails_the_turn_and_not_its_reader(make_stage: MakeStage) -> None:

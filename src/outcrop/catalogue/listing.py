@@ -20,6 +20,7 @@ from outcrop.catalogue.models import (
     Route,
     load_catalogue,
 )
+from outcrop.catalogue.pricing import prefix_of
 from outcrop.types import ResolvedModel
 
 
@@ -135,9 +136,7 @@ def _known_fields(known: ModelEntry | LearnedModel) -> Mapping[str, Any]:
 
 
 def _entry_fields(found: ResolvedModel, entry: ModelEntry, catalogue: Catalogue) -> Mapping[str, Any]:
-    # A profile's ID is its prefix, a dot and the base ID, also at the end of an ARN.
-    called = found.model_id.rpartition("/")[2].removesuffix(entry.base_id).removesuffix(".")
-    price = entry.price_through(called or None)
+    price = entry.price_through(prefix_of(found))
     return {
         "features": entry.features,
         "successor": entry.successor,

@@ -12,12 +12,13 @@ from outcrop.types import Usage
 
 class LedgerRow(msgspec.Struct, kw_only=True):
     """
-    Hold one call: whose, of which model, how it ended (None: not yet), and what it used.
+    Hold one call: of which turn, its number there, whose, of which model, how it ended (None: not yet), what it used.
     """
 
     turn_id: str
     principal_id: str
     model_id: str
+    call: int = 1
     outcome: str | None = None
     usage: Usage = Usage()
     attempts: int = 0
@@ -29,31 +30,47 @@ class MemoryLedger:
     """
 
     def __init__(self, *, max_rows: int = 10_000) -> None:
-        self.rows: OrderedDict[str, LedgerRow] = OrderedDict()
+        self.rows: OrderedDict[tuple[str, int], LedgerRow] = OrderedDict()
         self._max_rows = max_rows
 
-    async def open_intent(self, *, turn_id: str, principal_id: str, model_id: str) -> None:
+    async def open_intent(self, *, turn_id: str, call: int, principal_id: str, model_id: str) -> None:
         """
         Write the row before the call. See `Ledger.open_intent`.
         """
-        self.rows[turn_id] = LedgerRow(turn_id=turn_id, principal_id=principal_id, model_id=model_id)
-        if len(self.rows) > self._max_rows:
-            self._forget_oldest_settled()
+        self._add(LedgerRow(turn_id=turn_id, call=call, principal_id=principal_id, model_id=model_id))
 
-    async def settle(self, *, turn_id: str, outcome: str, usage: Usage, attempts: int) -> None:
+    async def settle(self, *, turn_id: str, call: int, outcome: str, usage: Usage, attempts: int) -> None:
         """
         Complete the row after the call. See `Ledger.settle`.
 
         Raises:
-            StoreError: there is no open row for this turn.
+            StoreError: there is no open row for this call.
         """
-        row = self.rows.get(turn_id)
+        row = self.rows.get((turn_id, call))
         if row is None or row.outcome is not None:
-            raise StoreError(f"turn {turn_id!r} has no open row in the ledger")
+            raise StoreError(f"call {call} of turn {turn_id!r} has no open row in the ledger")
         row.outcome, row.usage, row.attempts = outcome, usage, attempts
 
+    async def settle_for_another(
+        self, *, turn_id: str, call: int, principal_id: str, model_id: str, outcome: str, usage: Usage
+    ) -> None:
+        """
+        Complete another replica's row, or write it. See `Ledger.settle_for_another`.
+        """
+        row = self.rows.get((turn_id, call))
+        if row is None:
+            row = LedgerRow(turn_id=turn_id, call=call, principal_id=principal_id, model_id=model_id)
+            self._add(row)
+        if row.outcome is None:
+            row.outcome, row.usage, row.attempts = outcome, usage, 1
+
+    def _add(self, row: LedgerRow) -> None:
+        self.rows[row.turn_id, row.call] = row
+        if len(self.rows) > self._max_rows:
+            self._forget_oldest_settled()
+
     def _forget_oldest_settled(self) -> None:
-        for turn_id, row in self.rows.items():
+        for key, row in self.rows.items():
             if row.outcome is not None:
-                del self.rows[turn_id]
+                del self.rows[key]
                 return

@@ -4,6 +4,7 @@ Where the parts are plugged together, and where it is decided what answers: Bedr
 
 import asyncio
 import os
+import time
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -24,8 +25,11 @@ from outcrop.server.lifecycle import GatewayServer, make_uvicorn_config
 from outcrop.server.models import ModelDirectory, keep_fresh
 from outcrop.server.services import Services, UpstreamInfo
 from outcrop.settings import Settings
+from outcrop.turns.acceptance import TurnLimits
+from outcrop.turns.log import TurnLog
 from outcrop.turns.memory import MemoryTurnLog
-from outcrop.turns.service import TurnLimits, TurnService
+from outcrop.turns.ports import Ports
+from outcrop.turns.service import TurnService
 from outcrop.upstream.client import BedrockClient
 from outcrop.upstream.credentials import BotocoreCredentials, CredentialSource, StaticCredentials, missing
 from outcrop.upstream.deadlines import Deadlines
@@ -53,7 +57,8 @@ async def serve(settings: Settings) -> None:
         source, info = await choose_upstream(settings, region, cleanup)
         client = _make_client(settings, source, info)
         cleanup.push_async_callback(client.aclose)
-        services = build_services(settings, client, info)
+        services = await build_services(settings, client, info)
+        cleanup.push_async_callback(services.turns.aclose)
         if info.kind == "bedrock":
             fresh = keep_fresh(services.models, os.environ, refresh=settings.refresh_models)
             await cleanup.enter_async_context(fresh)
@@ -110,33 +115,49 @@ async def _start_emulator(
     return static, info
 
 
-def build_services(settings: Settings, client: BedrockClient, info: UpstreamInfo) -> Services:
+async def build_services(settings: Settings, client: BedrockClient, info: UpstreamInfo) -> Services:
     """
-    Build the parts of a server around a client.
+    Build the parts of a server around a client, and open the turn log.
 
     Raises:
         SettingsError: a short name stands for nothing, or the user's own catalogue can't be used.
+        StoreError: the turn log can't be used.
     """
     models = ModelDirectory(settings, info.region)
-    turns = TurnService(
-        log=MemoryTurnLog(
-            max_log_bytes=settings.max_answer_bytes,
-            max_retained_bytes=settings.turn_log_bytes,
-            retention_seconds=settings.turn_retention_seconds,
-            clock=asyncio.get_running_loop().time,
-        ),
+    ports = Ports(
+        log=make_turn_log(settings),
         upstream=client,
+        region=info.region,
         resolve=models.resolve,
         find_adapter=find_adapter,
         ledger=MemoryLedger(),
         budget=OpenBudget(),
-        limits=TurnLimits(
-            max_turns=settings.max_turns,
-            default_max_tokens=settings.default_max_tokens,
-            merge_bytes=settings.merge_bytes,
-        ),
+        price=models.price,
+        clock=time.time,
     )
+    limits = TurnLimits(
+        max_turns=settings.max_turns,
+        default_max_tokens=settings.default_max_tokens,
+        merge_bytes=settings.merge_bytes,
+        grace_seconds=settings.grace_seconds,
+        continues_interrupted=settings.continue_interrupted,
+    )
+    turns = TurnService(ports, limits)
+    await turns.open()
     return Services(settings=settings, turns=turns, upstream=info, models=models)
+
+
+def make_turn_log(settings: Settings) -> TurnLog:
+    """
+    Make the turn log that the settings ask for.
+    """
+    return MemoryTurnLog(
+        max_log_bytes=settings.max_answer_bytes,
+        max_retained_bytes=settings.turn_log_bytes,
+        retention_seconds=settings.turn_retention_seconds,
+        idempotency_seconds=settings.idempotency_seconds,
+        clock=time.time,
+    )
 
 
 def build_app(services: Services) -> ASGIApp:

@@ -17,11 +17,12 @@ import structlog
 from outcrop.catalogue.cache import find_cache_file, read_snapshot, write_snapshot
 from outcrop.catalogue.listing import ListedModel, describe_listing, warning_for
 from outcrop.catalogue.models import Catalogue, add_file, load_catalogue
+from outcrop.catalogue.pricing import price_call
 from outcrop.catalogue.resolve import DEFAULT_SHORT_NAMES, check_routes, list_models, resolve
 from outcrop.catalogue.snapshot import Snapshot, make_snapshot, merge_snapshot
 from outcrop.errors import OutcropError, SettingsError, StoreError, UnknownModel
 from outcrop.settings import Settings
-from outcrop.types import ResolvedModel
+from outcrop.types import ResolvedModel, Usage
 from outcrop.upstream.control_plane import CONTROL_ENDPOINT_VARIABLES, find_control_url, list_region
 
 RUNTIME_ENDPOINT_VARIABLE = "AWS_ENDPOINT_URL_BEDROCK_RUNTIME"
@@ -82,6 +83,12 @@ class ModelDirectory:
             self._told.add(model.base_id)
             self._tell(model)
         return model
+
+    def price(self, model: ResolvedModel, usage: Usage) -> float | None:
+        """
+        Return what tokens cost at list price, in USD; None where that is not known.
+        """
+        return price_call(model, usage, self._catalogue)
 
     def describe(self) -> dict[str, Any]:
         """

@@ -20,11 +20,12 @@ from outcrop.dialects.raw import (
     to_close,
     to_request,
 )
-from outcrop.errors import OutcropError, RequestTooLarge, TooManyRequests
+from outcrop.errors import OutcropError, RequestTooLarge, StoreError, TooManyRequests
 from outcrop.server.direct import DirectSocket
+from outcrop.turns.endings import to_failure
+from outcrop.turns.reader import TurnReader
 from outcrop.turns.service import TurnService
-from outcrop.turns.turn import TurnReader, to_failure
-from outcrop.types import Message, MessageStop, StreamFailed, TerminalEvent, TextPart
+from outcrop.types import ChatRequest, Message, MessageStop, StreamFailed, TerminalEvent, TextPart
 
 ENTRIES_AT_ONCE = 256
 """
@@ -51,7 +52,14 @@ class RawSession:
     """
 
     def __init__(
-        self, socket: DirectSocket, options: RawOptions, turns: TurnService, limits: RawLimits, *, owner: str
+        self,
+        socket: DirectSocket,
+        options: RawOptions,
+        turns: TurnService,
+        limits: RawLimits,
+        *,
+        owner: str,
+        idempotency_key: str | None = None,
     ) -> None:
         self._socket = socket
         self._options = options
@@ -72,6 +80,8 @@ class RawSession:
         self._slow_timer: asyncio.TimerHandle | None = None
         self._refusal: OutcropError | None = None
         self._draining = False
+        self._idempotency_key = idempotency_key
+        self._asked = 0
 
     async def run(self) -> tuple[int, str] | None:
         """
@@ -161,12 +171,11 @@ class RawSession:
         self._check_conversation(prompt)
         request = to_request(self._options, self._history, prompt)
         self._ended = asyncio.get_running_loop().create_future()
-        turn = await self._turns.start(request, owner=self._owner, grace_seconds=0)
-        if self._socket.gone or self._refusal is not None:
-            turn.stop()
-            return None
-        self._reader = turn.subscribe(self._pump)
+        turn_id = await self._start(request)
+        self._reader = await self._turns.subscribe(turn_id, owner=self._owner, wake=self._pump)
         try:
+            if self._socket.gone or self._refusal is not None:
+                return None
             self._pump()
             terminal = await self._ended
         finally:
@@ -177,12 +186,28 @@ class RawSession:
             self._conclude(prompt)
         return None
 
+    async def _start(self, request: ChatRequest) -> str:
+        key = self._idempotency_key
+        self._asked += 1
+        started = await self._turns.start(
+            request,
+            owner=self._owner,
+            grace_seconds=0,
+            whole=not self._streaming,
+            idempotency_key=None if key is None else f"{key}:{self._asked}",
+        )
+        return started.turn_id
+
     def _pump(self) -> None:
         reader, socket = self._reader, self._socket
         if reader is None:
             return
         while not socket.blocked:
-            entries = reader.take(ENTRIES_AT_ONCE)
+            try:
+                entries = reader.take(ENTRIES_AT_ONCE)
+            except StoreError as error:
+                self._settle(to_failure(error))
+                return
             if not entries:
                 return
             text = text_of(entries)

@@ -14,9 +14,10 @@ from outcrop.accounts.authorise import Action, authorise
 from outcrop.dialects.raw import parse_query, to_close
 from outcrop.errors import OutcropError
 from outcrop.server.direct import EXTENSION, DirectSocket
+from outcrop.server.idempotency import find_idempotency_key
 from outcrop.server.raw_session import RawSession
 from outcrop.server.services import Services
-from outcrop.turns.turn import to_failure
+from outcrop.turns.endings import to_failure
 
 logger = structlog.get_logger(__name__)
 
@@ -62,7 +63,14 @@ class RawEndpoint:
         authorise(principal, self.action)
         options = parse_query(scope["query_string"])
         services.turns.check_model(options.model)
-        return RawSession(socket, options, services.turns, services.raw_limits, owner=principal.principal_id)
+        return RawSession(
+            socket,
+            options,
+            services.turns,
+            services.raw_limits,
+            owner=principal.principal_id,
+            idempotency_key=find_idempotency_key(scope["headers"]),
+        )
 
     async def _serve(self, session: RawSession, socket: DirectSocket, receive: Receive, send: Send) -> None:
         closing = await session.run()

@@ -131,3 +131,17 @@ def estimate_usage(reported: Usage | None, *, prompt_characters: int, answer_cha
         output_tokens=max(known.output_tokens, -(-answer_characters // CHARACTERS_PER_TOKEN)),
         estimated=True,
     )
+
+
+def add_usage(one: Usage, other: Usage) -> Usage:
+    """
+    Add the token counts of two calls; the sum is an estimate if one of them is.
+    """
+    return Usage(
+        input_tokens=one.input_tokens + other.input_tokens,
+        output_tokens=one.output_tokens + other.output_tokens,
+        reasoning_tokens=one.reasoning_tokens + other.reasoning_tokens,
+        cache_read_tokens=one.cache_read_tokens + other.cache_read_tokens,
+        cache_write_tokens=one.cache_write_tokens + other.cache_write_tokens,
+        estimated=one.estimated or other.estimated,
+    )

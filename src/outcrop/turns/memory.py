@@ -5,28 +5,31 @@ Bounded in every direction: each log by `max_log_bytes`, all finished logs toget
 `retention_seconds`. Finished logs are swept when a turn begins or ends; there is no timer.
 """
 
-import asyncio
 import secrets
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
-from outcrop.errors import LeaseLost, LogFull, PositionExpired, UnknownTurn
-from outcrop.turns.log import Lease, TurnState, TurnStatus
-from outcrop.types import (
-    LogEntry,
-    MessageStop,
-    ReasoningDelta,
-    StreamEvent,
-    StreamFailed,
-    TerminalEvent,
-    TextDelta,
-    ToolUseDelta,
+from outcrop.errors import (
+    ChatBusy,
+    DuplicateTurn,
+    EpochChanged,
+    IdempotencyMismatch,
+    LeaseLost,
+    LogFull,
+    PositionExpired,
+    UnknownTurn,
 )
+from outcrop.turns.log import ProducerListener
+from outcrop.turns.records import Lease, TurnOpening, TurnStatus, TurnSummary, state_after
+from outcrop.types import LogEntry, ReasoningDelta, StreamEvent, TerminalEvent, TextDelta, ToolUseDelta
 
 ENTRY_OVERHEAD_BYTES = 150
 """
 What an entry takes in memory besides its text (measured: 144 bytes for a `LogEntry` with a `TextDelta`).
 """
+
+MAX_IDEMPOTENCY_KEYS = 100_000
 
 
 class MemoryTurnLog:
@@ -37,7 +40,8 @@ class MemoryTurnLog:
         max_log_bytes: bound of one log; beyond it `append` raises `LogFull`.
         max_retained_bytes: bound of all final logs together; beyond it the oldest are forgotten.
         retention_seconds: how long a final log stays.
-        clock: monotonic seconds.
+        idempotency_seconds: how long an idempotency key is remembered; at most 100,000 are, the newest.
+        clock: seconds since 1970.
     """
 
     def __init__(
@@ -47,29 +51,53 @@ class MemoryTurnLog:
         max_retained_bytes: int,
         retention_seconds: float,
         clock: Callable[[], float],
+        idempotency_seconds: float = 86_400,
     ) -> None:
         self.epoch = secrets.token_hex(4)
         self._max_log_bytes = max_log_bytes
         self._max_retained_bytes = max_retained_bytes
         self._retention_seconds = retention_seconds
+        self._idempotency_seconds = idempotency_seconds
         self._clock = clock
         self._logs: dict[str, _Log] = {}
         self._final: OrderedDict[str, float] = OrderedDict()
         self._retained_bytes = 0
         self._tokens = 0
+        self._chats: dict[tuple[str, str], str] = {}
+        self._keys: OrderedDict[tuple[str, str], _Key] = OrderedDict()
+        self._listener: ProducerListener | None = None
 
-    async def acquire(self, turn_id: str, *, owner: str) -> Lease:
+    async def open(self, listener: ProducerListener) -> None:
+        """
+        Get ready. See `TurnLog.open`.
+        """
+        self._listener = listener
+
+    async def aclose(self) -> None:
+        """
+        Let go. See `TurnLog.aclose`.
+        """
+
+    async def acquire(self, opening: TurnOpening) -> Lease:
         """
         Begin a log. See `TurnLog.acquire`.
         """
         self._sweep()
+        turn_id = opening.turn_id
         if turn_id in self._logs:
             raise LeaseLost(f"turn {turn_id!r} has a producer already")
+        self._check_key(opening)
+        self._check_chat(opening)
+        if opening.idempotency_key is not None:
+            expires_at = self._clock() + self._idempotency_seconds
+            self._keys[opening.owner, opening.idempotency_key] = _Key(turn_id, opening.fingerprint, expires_at)
+        if opening.chat_id is not None:
+            self._chats[opening.owner, opening.chat_id] = turn_id
         self._tokens += 1
-        self._logs[turn_id] = _Log(turn_id, owner, self._tokens)
+        self._logs[turn_id] = _Log(opening, self.epoch, self._tokens)
         return Lease(turn_id, self._tokens)
 
-    def append(self, lease: Lease, events: Sequence[StreamEvent]) -> int:
+    def append(self, lease: Lease, events: Sequence[StreamEvent]) -> None:
         """
         Append events and wake the readers. See `TurnLog.append`.
         """
@@ -79,25 +107,37 @@ class MemoryTurnLog:
             raise LogFull(f"the answer takes {size} bytes, limit is {self._max_log_bytes}")
         log.size = size
         log.extend(events)
-        return len(log.entries)
 
-    async def finalize(self, lease: Lease, terminal: TerminalEvent) -> int:
+    async def finalize(self, lease: Lease, terminal: TerminalEvent, summary: TurnSummary) -> None:
         """
         Append the terminal event. See `TurnLog.finalize`. The bound of one log does not hold for it.
         """
         log = self._held(lease)
+        now = self._clock()
         log.size += _weigh(terminal)
-        log.terminal = terminal
-        self._final[lease.turn_id] = self._clock() + self._retention_seconds
+        log.terminal, log.summary, log.ended_at = terminal, summary, now
+        self._final[lease.turn_id] = now + self._retention_seconds
         self._retained_bytes += log.size
         log.extend((terminal,))
         self._sweep()
-        return len(log.entries)
 
-    def subscribe(self, turn_id: str, *, owner: str, wake: Callable[[], None], after: int = 0) -> "MemorySubscription":
+    async def discard(self, lease: Lease) -> None:
+        """
+        Forget a turn that made no call. See `TurnLog.discard`.
+        """
+        opening = self._held(lease).opening
+        self._forget(lease.turn_id)
+        if opening.idempotency_key is not None:
+            self._keys.pop((opening.owner, opening.idempotency_key), None)
+
+    async def subscribe(
+        self, turn_id: str, *, owner: str, wake: Callable[[], None], after: int = 0, epoch: str | None = None
+    ) -> "MemorySubscription":
         """
         Read from the entry after `after`. See `TurnLog.subscribe`.
         """
+        if epoch is not None and epoch != self.epoch:
+            raise EpochChanged("this server has begun a new log since then")
         log = self._owned(turn_id, owner)
         if not 0 <= after <= len(log.entries):
             raise PositionExpired(f"position {after} is not in the log, which ends at {len(log.entries)}")
@@ -105,28 +145,27 @@ class MemoryTurnLog:
         log.subscriptions = (*log.subscriptions, subscription)
         return subscription
 
-    async def read(self, turn_id: str, *, owner: str, after: int = 0) -> AsyncIterator[LogEntry]:
+    async def request_stop(self, turn_id: str, *, owner: str) -> None:
         """
-        Yield entries until the terminal one. See `TurnLog.read`.
+        Have a turn stopped. See `TurnLog.request_stop`.
         """
-        more = asyncio.Event()
-        subscription = self.subscribe(turn_id, owner=owner, wake=more.set, after=after)
-        try:
-            while not subscription.ended:
-                more.clear()
-                for entry in subscription.take():
-                    yield entry
-                if not (subscription.ready or subscription.ended):
-                    await more.wait()
-        finally:
-            subscription.close()
+        self._owned(turn_id, owner)
+        if self._listener is not None:
+            self._listener.on_stop(turn_id)
 
     async def status(self, turn_id: str, *, owner: str) -> TurnStatus:
         """
         Say where a turn stands. See `TurnLog.status`.
         """
-        log = self._owned(turn_id, owner)
-        return TurnStatus(turn_id=turn_id, epoch=self.epoch, last_seq=len(log.entries), state=_state(log.terminal))
+        return self._owned(turn_id, owner).status
+
+    async def find_chat(self, chat_id: str, *, owner: str) -> TurnStatus | None:
+        """
+        Find a chat's latest turn. See `TurnLog.find_chat`.
+        """
+        self._sweep()
+        log = self._logs.get(self._chats.get((owner, chat_id), ""))
+        return log.status if log is not None else None
 
     async def delete(self, turn_id: str, *, owner: str) -> None:
         """
@@ -135,7 +174,21 @@ class MemoryTurnLog:
         log = self._owned(turn_id, owner)
         if log.terminal is None:
             raise LeaseLost(f"turn {turn_id!r} is still running; stop it first")
+        self._retained_bytes -= log.size
         self._forget(turn_id)
+
+    def _check_key(self, opening: TurnOpening) -> None:
+        known = self._keys.get((opening.owner, opening.idempotency_key or ""))
+        if known is None:
+            return
+        if known.fingerprint != opening.fingerprint:
+            raise IdempotencyMismatch("this idempotency key was used for another request")
+        raise DuplicateTurn("this idempotency key has begun a turn already", turn_id=known.turn_id)
+
+    def _check_chat(self, opening: TurnOpening) -> None:
+        log = self._logs.get(self._chats.get((opening.owner, opening.chat_id or ""), ""))
+        if log is not None and log.terminal is None:
+            raise ChatBusy("a turn of this chat is already active; stop it, or wait", turn_id=log.opening.turn_id)
 
     def _held(self, lease: Lease) -> "_Log":
         log = self._logs.get(lease.turn_id)
@@ -145,7 +198,7 @@ class MemoryTurnLog:
 
     def _owned(self, turn_id: str, owner: str) -> "_Log":
         log = self._logs.get(turn_id)
-        if log is None or log.owner != owner:
+        if log is None or log.opening.owner != owner:
             raise UnknownTurn(f"there is no turn {turn_id[:80]!r}")
         return log
 
@@ -154,12 +207,25 @@ class MemoryTurnLog:
         while self._final:
             turn_id, expires_at = next(iter(self._final.items()))
             if expires_at > now and self._retained_bytes <= self._max_retained_bytes:
-                return
+                break
+            self._retained_bytes -= self._logs[turn_id].size
             self._forget(turn_id)
+        while self._keys and (
+            len(self._keys) > MAX_IDEMPOTENCY_KEYS or next(iter(self._keys.values())).expires_at <= now
+        ):
+            self._keys.popitem(last=False)
 
     def _forget(self, turn_id: str) -> None:
         self._final.pop(turn_id, None)
-        self._retained_bytes -= self._logs.pop(turn_id).size
+        opening = self._logs.pop(turn_id).opening
+        if opening.chat_id is not None and self._chats.get((opening.owner, opening.chat_id)) == turn_id:
+            del self._chats[opening.owner, opening.chat_id]
+
+
+class _Key(NamedTuple):
+    turn_id: str
+    fingerprint: str
+    expires_at: float
 
 
 class MemorySubscription:
@@ -175,18 +241,18 @@ class MemorySubscription:
         self.position = position
 
     @property
-    def ready(self) -> bool:
-        """
-        Tell whether there is something to take.
-        """
-        return self.position < len(self._log.entries)
-
-    @property
     def ended(self) -> bool:
         """
         Tell whether the terminal entry has been taken.
         """
         return self._log.terminal is not None and self.position == len(self._log.entries)
+
+    @property
+    def status(self) -> TurnStatus:
+        """
+        Say where the turn stands.
+        """
+        return self._log.status
 
     def take(self, limit: int = 256) -> Sequence[LogEntry]:
         """
@@ -209,16 +275,29 @@ class _Log:
     One turn's entries. `subscriptions` is replaced, never changed, so that a reader may leave while it is being woken.
     """
 
-    __slots__ = ("entries", "owner", "size", "subscriptions", "terminal", "token", "turn_id")
+    __slots__ = ("ended_at", "entries", "epoch", "opening", "size", "subscriptions", "summary", "terminal", "token")
 
-    def __init__(self, turn_id: str, owner: str, token: int) -> None:
-        self.turn_id = turn_id
-        self.owner = owner
+    def __init__(self, opening: TurnOpening, epoch: str, token: int) -> None:
+        self.opening = opening
+        self.epoch = epoch
         self.token = token
         self.entries: list[LogEntry] = []
         self.size = 0
         self.terminal: TerminalEvent | None = None
+        self.summary: TurnSummary | None = None
+        self.ended_at: float | None = None
         self.subscriptions: tuple[MemorySubscription, ...] = ()
+
+    @property
+    def status(self) -> TurnStatus:
+        return TurnStatus(
+            opening=self.opening,
+            epoch=self.epoch,
+            last_seq=len(self.entries),
+            state=state_after(self.terminal),
+            ended_at=self.ended_at,
+            summary=self.summary,
+        )
 
     def extend(self, events: Sequence[StreamEvent]) -> None:
         seq = len(self.entries)
@@ -238,17 +317,3 @@ def _weigh(event: StreamEvent) -> int:
     if isinstance(event, ToolUseDelta):
         return ENTRY_OVERHEAD_BYTES + len(event.input_json)
     return ENTRY_OVERHEAD_BYTES
-
-
-def _state(terminal: TerminalEvent | None) -> TurnState:
-    match terminal:
-        case None:
-            return "running"
-        case MessageStop(stop_reason="stopped"):
-            return "stopped"
-        case StreamFailed(code="interrupted"):
-            return "interrupted"
-        case StreamFailed():
-            return "failed"
-        case _:
-            return "completed"

@@ -5,9 +5,12 @@ Upwards: `Ledger` and `Budget` (implemented by `history` and `accounts`). Downwa
 `upstream.client`), `Adapter` and `StreamDecoder` (implemented by one file per model family in `adapters`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
+import msgspec
+
+from outcrop.turns.log import TurnLog
 from outcrop.types import (
     ChatRequest,
     MessageSink,
@@ -113,17 +116,27 @@ class AdapterLookup(Protocol):
 class Ledger(Protocol):
     """
     Keep one row per call to Bedrock: written before the call, settled once after it.
+
+    A turn makes one call; one that another replica continues makes a second. `call` counts them from 1.
     """
 
-    async def open_intent(self, *, turn_id: str, principal_id: str, model_id: str) -> None:
+    async def open_intent(self, *, turn_id: str, call: int, principal_id: str, model_id: str) -> None:
         """
         Commit that a call is about to be made.
         """
         ...
 
-    async def settle(self, *, turn_id: str, outcome: str, usage: Usage, attempts: int) -> None:
+    async def settle(self, *, turn_id: str, call: int, outcome: str, usage: Usage, attempts: int) -> None:
         """
-        Commit how the call ended and what it used. Called exactly once per intent.
+        Commit how the call ended and what it used. Called exactly once per intent, by whoever made the call.
+        """
+        ...
+
+    async def settle_for_another(
+        self, *, turn_id: str, call: int, principal_id: str, model_id: str, outcome: str, usage: Usage
+    ) -> None:
+        """
+        Commit the end of a call whose replica has died, or lost its lease. A row that is settled already stays.
         """
         ...
 
@@ -147,3 +160,29 @@ class Budget(Protocol):
         Replace the reservation by what was used.
         """
         ...
+
+
+class Ports(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    Hold what the heart is plugged into.
+
+    Attributes:
+        log: where events go.
+        upstream: what calls Bedrock, in `region`.
+        resolve: finds the model for a client's name; raises `UnknownModel`.
+        find_adapter: finds the adapter for a model.
+        ledger: is told of each call before and after it.
+        budget: holds back what a turn may cost.
+        price: what a call cost at list price, in USD; None where that is not known.
+        clock: seconds since 1970.
+    """
+
+    log: TurnLog
+    upstream: Upstream
+    region: str
+    resolve: Callable[[str], ResolvedModel]
+    find_adapter: AdapterLookup
+    ledger: Ledger
+    budget: Budget
+    price: Callable[[ResolvedModel, Usage], float | None]
+    clock: Callable[[], float]

@@ -1,73 +1,66 @@
 """
 The turn service: accepts requests, owns the running turns, and stops or drains them.
 
-The order is the promise: resolve and build (a bad request costs nothing) → reserve the budget and commit the intent →
-begin the log → call Bedrock. A turn belongs to its task here; connections only subscribe.
+The order is the promise: resolve and build (a bad request costs nothing) → reserve the budget → begin the log, which
+also decides on the chat and the idempotency key → commit the intent → call Bedrock. A turn belongs to its task here;
+connections only subscribe.
 """
 
 import asyncio
-import secrets
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 import structlog
 
-from outcrop.errors import Draining, OutcropError, TooManyRequests, UnknownTurn
-from outcrop.turns.log import TurnLog, TurnStatus
-from outcrop.turns.ports import AdapterLookup, Budget, Ledger, Upstream
-from outcrop.turns.turn import Turn, outcome_of
-from outcrop.types import ChatRequest, ResolvedModel, Usage
+from outcrop.errors import (
+    Draining,
+    DuplicateTurn,
+    LeaseLost,
+    PositionExpired,
+    StoreError,
+    TooManyRequests,
+    UnknownTurn,
+)
+from outcrop.turns.acceptance import Acceptance, TurnLimits
+from outcrop.turns.orphans import adopt
+from outcrop.turns.ports import Ports
+from outcrop.turns.reader import TurnReader
+from outcrop.turns.records import Lease, TurnStatus, state_after
+from outcrop.turns.turn import Turn, TurnPlan
+from outcrop.types import ChatRequest, ResolvedModel
+
+ADOPTION_PAUSES_SECONDS = (0.5, 1, 2, 4, 8, 16, 32)
+"""
+Waits between the attempts to end an orphaned turn while a store is down.
+"""
 
 logger = structlog.get_logger(__name__)
 
-Resolver = Callable[[str], ResolvedModel]
 
-
-class TurnLimits(msgspec.Struct, frozen=True, kw_only=True):
+class Started(msgspec.Struct, frozen=True):
     """
-    Bound what turns may take.
+    Name a turn, and say whether it began now, or earlier with the same idempotency key.
     """
 
-    max_turns: int = 2000
-    default_max_tokens: int = 1024
-    merge_bytes: int = 16 << 10
+    turn_id: str
+    is_new: bool
 
 
 class TurnService:
     """
-    Start, find, stop and drain turns.
+    Start, find, follow, stop and drain turns.
 
-    Args:
-        log: where events go.
-        upstream: what calls Bedrock.
-        resolve: finds the model for a client's name; raises `UnknownModel`.
-        find_adapter: finds the adapter for a model.
-        ledger: is told of each call before and after it.
-        budget: holds back what a turn may cost.
-        limits: bounds.
+    `open` is awaited before anything else. It implements `ProducerListener` for the log.
     """
 
-    def __init__(
-        self,
-        *,
-        log: TurnLog,
-        upstream: Upstream,
-        resolve: Resolver,
-        find_adapter: AdapterLookup,
-        ledger: Ledger,
-        budget: Budget,
-        limits: TurnLimits,
-    ) -> None:
-        self._log = log
-        self._upstream = upstream
-        self._resolve = resolve
-        self._find_adapter = find_adapter
-        self._ledger = ledger
-        self._budget = budget
+    def __init__(self, ports: Ports, limits: TurnLimits) -> None:
+        self._ports = ports
         self._limits = limits
+        self._acceptance = Acceptance(ports, limits)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._turns: dict[str, Turn] = {}
-        self._starting = 0
+        self._accepting: set[asyncio.Task[Any]] = set()
         self._draining = False
 
     @property
@@ -84,31 +77,62 @@ class TurnService:
         """
         return self._draining
 
-    async def start(self, request: ChatRequest, *, owner: str, grace_seconds: float) -> Turn:
+    async def open(self) -> None:
+        """
+        Open the log.
+
+        Raises:
+            StoreError: it can't be used.
+        """
+        await self._ports.log.open(self)
+
+    async def start(
+        self,
+        request: ChatRequest,
+        *,
+        owner: str,
+        grace_seconds: float,
+        whole: bool = False,
+        chat_id: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Started:
         """
         Accept a request and begin its turn. The caller subscribes to the turn; nobody needs to await it.
+
+        A caller that is cancelled meanwhile counts as one that has left: the grace time begins.
 
         Args:
             request: what to ask.
             owner: the principal who asks; only they can find the turn again.
             grace_seconds: how long the turn runs on when its last reader has left; 0 stops it then.
+            whole: the client wants the answer in one piece.
+            chat_id: the conversation; it has at most one running turn.
+            idempotency_key: a repetition with this key follows the same turn, also on another replica.
 
         Raises:
             RequestError: the request can't be served as it stands; nothing was called and nothing costs.
-            StoreError: the intent could not be committed; nothing was called.
+            ChatBusy: the chat has a running turn.
+            IdempotencyMismatch: the key was used for another request.
+            PositionExpired: the key has begun a turn whose log is not kept any more.
+            StoreError: the turn could not be committed; nothing was called.
         """
         if self._draining:
             raise Draining("this server is stopping; connect again in a moment")
-        if len(self._tasks) + self._starting >= self._limits.max_turns:
+        if len(self._tasks) + len(self._accepting) >= self._limits.max_turns:
             raise TooManyRequests(f"{self._limits.max_turns} answers are running, which is the limit; try again soon")
-        self._starting += 1
+        proposal = self._acceptance.prepare(request, owner=owner, whole=whole, chat_id=chat_id, key=idempotency_key)
+        accepting = asyncio.create_task(self._acceptance.accept(proposal), name=f"accept {proposal.opening.turn_id}")
+        self._accepting.add(accepting)
+        accepting.add_done_callback(self._accepting.discard)
         try:
-            turn = await self._accept(request, owner, grace_seconds)
-        finally:
-            self._starting -= 1
-        self._turns[turn.turn_id] = turn
-        self._tasks[turn.turn_id] = asyncio.create_task(self._run(turn), name=f"turn {turn.turn_id}")
-        return turn
+            # Shielded: once the log has begun, the intent and the call must follow, whether or not the caller stays.
+            plan = await asyncio.shield(accepting)
+        except DuplicateTurn as error:
+            return await self._follow(error.turn_id, owner)
+        except asyncio.CancelledError:
+            accepting.add_done_callback(lambda done: self._launch_abandoned(done, grace_seconds))
+            raise
+        return Started(self._launch(plan, grace_seconds).turn_id, is_new=True)
 
     def check_model(self, name: str) -> ResolvedModel:
         """
@@ -117,19 +141,49 @@ class TurnService:
         Raises:
             UnknownModel: it stands for nothing.
         """
-        return self._resolve(name)
+        return self._ports.resolve(name)
 
     def find(self, turn_id: str, *, owner: str) -> Turn:
         """
-        Find a running turn.
+        Find a turn that runs in this process.
 
         Raises:
-            UnknownTurn: no such turn runs for this owner.
+            UnknownTurn: no such turn runs here for this owner.
         """
-        turn = self._turns.get(turn_id)
-        if turn is None or turn.owner != owner:
+        turn = self._own(turn_id, owner)
+        if turn is None:
             raise UnknownTurn(f"there is no running turn {turn_id[:80]!r}")
         return turn
+
+    async def subscribe(
+        self, turn_id: str, *, owner: str, wake: Callable[[], None], after: int = 0, epoch: str | None = None
+    ) -> TurnReader:
+        """
+        Read a turn, running here, running elsewhere, or finished. See `TurnLog.subscribe`.
+
+        Raises:
+            UnknownTurn: there is no such turn for this owner.
+            PositionExpired: the position is not in its log.
+            EpochChanged: the log has lost what the position belonged to.
+        """
+        turn = self._own(turn_id, owner)
+        if turn is not None:
+            return await turn.subscribe(wake, after=after, epoch=epoch)
+        subscription = await self._ports.log.subscribe(turn_id, owner=owner, wake=wake, after=after, epoch=epoch)
+        return TurnReader(subscription, None)
+
+    async def stop(self, turn_id: str, *, owner: str) -> None:
+        """
+        Stop a turn, wherever it runs. Harmless when it has ended.
+
+        Raises:
+            UnknownTurn: there is no such turn for this owner.
+        """
+        turn = self._own(turn_id, owner)
+        if turn is not None:
+            turn.stop()
+        else:
+            await self._ports.log.request_stop(turn_id, owner=owner)
 
     async def status(self, turn_id: str, *, owner: str) -> TurnStatus:
         """
@@ -138,19 +192,43 @@ class TurnService:
         Raises:
             UnknownTurn: the log knows no such turn for this owner.
         """
-        return await self._log.status(turn_id, owner=owner)
+        return await self._ports.log.status(turn_id, owner=owner)
+
+    async def find_chat(self, chat_id: str, *, owner: str) -> TurnStatus | None:
+        """
+        Find a chat's latest turn; None where there is none, or it is forgotten.
+        """
+        return await self._ports.log.find_chat(chat_id, owner=owner)
+
+    async def delete(self, turn_id: str, *, owner: str) -> None:
+        """
+        Forget a finished turn.
+
+        Raises:
+            UnknownTurn: there is no such turn for this owner.
+            LeaseLost: it is still running.
+        """
+        await self._ports.log.delete(turn_id, owner=owner)
 
     async def drain(self, timeout_seconds: float) -> None:
         """
-        Refuse new turns, let the running ones finish, and interrupt those that have not by then.
+        Refuse new turns, let the running ones finish, and interrupt those that have not by then; close the log.
         """
         self._draining = True
+        if self._accepting:
+            await asyncio.wait(self._accepting)
         if self._tasks:
             logger.info("waiting for running turns", turns=len(self._tasks), timeout_seconds=timeout_seconds)
             await asyncio.wait(self._tasks.values(), timeout=timeout_seconds)
         self.interrupt_all()
         if self._tasks:
             await asyncio.wait(self._tasks.values())
+
+    async def aclose(self) -> None:
+        """
+        Close the log, after the drain.
+        """
+        await self._ports.log.aclose()
 
     def interrupt_all(self) -> None:
         """
@@ -159,41 +237,75 @@ class TurnService:
         for turn in list(self._turns.values()):
             turn.interrupt("this server is stopping; what came so far is a true prefix of the answer")
 
-    async def _accept(self, request: ChatRequest, owner: str, grace_seconds: float) -> Turn:
-        model = self._resolve(request.model)
-        request = self._bound(request, model)
-        adapter = self._find_adapter(model)
-        call = adapter.build_call(request, model)
-        turn_id = f"turn_{secrets.token_urlsafe(16)}"
-        await self._budget.reserve(
-            turn_id=turn_id, principal_id=owner, max_output_tokens=request.params.max_tokens or 0
-        )
-        try:
-            await self._ledger.open_intent(turn_id=turn_id, principal_id=owner, model_id=model.model_id)
-            lease = await self._log.acquire(turn_id, owner=owner)
-        except OutcropError:
-            await self._budget.settle(turn_id=turn_id, usage=Usage())
-            raise
-        return Turn(
-            turn_id=turn_id,
-            owner=owner,
-            model=model,
-            call=call,
-            adapter=adapter,
-            log=self._log,
-            lease=lease,
-            upstream=self._upstream,
-            ledger=self._ledger,
-            budget=self._budget,
-            grace_seconds=grace_seconds,
-            merge_bytes=self._limits.merge_bytes,
-        )
+    def on_stop(self, turn_id: str) -> None:
+        """
+        Stop a turn for its owner on another replica. See `ProducerListener`.
+        """
+        turn = self._turns.get(turn_id)
+        if turn is not None:
+            turn.stop()
 
-    def _bound(self, request: ChatRequest, model: ResolvedModel) -> ChatRequest:
-        if request.params.max_tokens is not None:
-            return request
-        bound = min(self._limits.default_max_tokens, model.max_output_tokens or self._limits.default_max_tokens)
-        return msgspec.structs.replace(request, params=msgspec.structs.replace(request.params, max_tokens=bound))
+    def on_lost(self, turn_id: str, error: StoreError) -> None:
+        """
+        End a turn whose log is lost. See `ProducerListener`.
+        """
+        turn = self._turns.get(turn_id)
+        if turn is not None:
+            turn.lose(error)
+
+    def on_remote_readers(self, turn_id: str, count: int) -> None:
+        """
+        Count other replicas' readers. See `ProducerListener`.
+        """
+        turn = self._turns.get(turn_id)
+        if turn is not None:
+            turn.set_remote_readers(count)
+
+    def on_orphan(self, status: TurnStatus, lease: Lease) -> None:
+        """
+        Take over a turn whose replica has died. See `ProducerListener`.
+        """
+        adopting = asyncio.create_task(self._adopt(status, lease), name=f"adopt {lease.turn_id}")
+        self._accepting.add(adopting)
+        adopting.add_done_callback(self._accepting.discard)
+
+    def _own(self, turn_id: str, owner: str) -> Turn | None:
+        turn = self._turns.get(turn_id)
+        return turn if turn is not None and turn.owner == owner else None
+
+    def _launch(self, plan: TurnPlan, grace_seconds: float) -> Turn:
+        turn = Turn(plan, self._ports, grace_seconds=grace_seconds, merge_bytes=self._limits.merge_bytes)
+        self._turns[turn.turn_id] = turn
+        self._tasks[turn.turn_id] = asyncio.create_task(self._run(turn), name=f"turn {turn.turn_id}")
+        return turn
+
+    def _launch_abandoned(self, accepting: "asyncio.Task[TurnPlan]", grace_seconds: float) -> None:
+        if not accepting.cancelled() and accepting.exception() is None:
+            self._launch(accepting.result(), grace_seconds).abandon()
+
+    async def _follow(self, turn_id: str, owner: str) -> Started:
+        try:
+            await self._ports.log.status(turn_id, owner=owner)
+        except UnknownTurn as error:
+            raise PositionExpired("the answer to this idempotency key is not kept any more") from error
+        return Started(turn_id, is_new=False)
+
+    async def _adopt(self, status: TurnStatus, lease: Lease) -> None:
+        continues = self._limits.continues_interrupted and not self._draining
+        for pause_seconds in ADOPTION_PAUSES_SECONDS:
+            try:
+                plan = await adopt(status, lease, self._ports, continues=continues)
+            except LeaseLost:
+                return
+            except StoreError as error:
+                logger.warning("an orphaned turn could not be ended yet", turn_id=lease.turn_id, reason=error.message)
+                continues = False
+                await asyncio.sleep(pause_seconds)
+                continue
+            if plan is not None:
+                self._launch(plan, self._limits.grace_seconds).abandon()
+            return
+        logger.error("an orphaned turn could not be ended", turn_id=lease.turn_id)
 
     async def _run(self, turn: Turn) -> None:
         try:
@@ -208,8 +320,8 @@ class TurnService:
         logger.info(
             "turn ended",
             turn_id=turn.turn_id,
-            model_id=turn.model.model_id,
-            outcome=outcome_of(terminal) if terminal else "unknown",
+            model_id=turn.plan.model.model_id,
+            outcome=state_after(terminal) if terminal else "unknown",
             code=getattr(terminal, "code", None),
             input_tokens=usage.input_tokens,
             output_tokens=usage.output_tokens,

@@ -8,21 +8,26 @@ in one chunk are merged before they are numbered; so are those that come while e
 import asyncio
 from collections.abc import Callable, Sequence
 
+import msgspec
 import structlog
 
-from outcrop.errors import OutcropError, StoreError, StreamInterrupted, UpstreamError
-from outcrop.turns.fold import estimate_usage, fold, merge_deltas
-from outcrop.turns.log import Lease, Subscription, TurnLog, TurnState
-from outcrop.turns.ports import Adapter, Budget, Ledger, Upstream
+from outcrop.errors import LeaseLost, StoreError, StreamInterrupted
+from outcrop.turns.endings import log_failure, to_failure, to_interruption
+from outcrop.turns.fold import add_usage, estimate_usage, merge_deltas
+from outcrop.turns.ports import Adapter, Ports
+from outcrop.turns.reader import TurnReader
+from outcrop.turns.records import Lease, TurnOpening, TurnSummary, state_after
 from outcrop.types import (
-    LogEntry,
+    MessageStart,
     MessageStop,
+    ReasoningDelta,
     ResolvedModel,
     StreamEvent,
     StreamFailed,
     TerminalEvent,
     TextDelta,
     ToolUseDelta,
+    ToolUseStart,
     UpstreamCall,
     Usage,
     UsageReport,
@@ -33,61 +38,67 @@ MERGEABLE = frozenset({TextDelta, ToolUseDelta})
 logger = structlog.get_logger(__name__)
 
 
+class TurnPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    Say what a turn is to do.
+
+    Attributes:
+        call_number: 1, or more where another replica's answer is continued.
+        spent: what the calls before this one used.
+    """
+
+    opening: TurnOpening
+    lease: Lease
+    model: ResolvedModel
+    call: UpstreamCall
+    adapter: Adapter
+    call_number: int = 1
+    spent: Usage = Usage()
+
+
 class Turn:
     """
     Run one turn. Made and awaited by `TurnService`; readers use `subscribe`, whoever may stop it `stop`.
 
     Attributes:
         turn_id: its name, unguessable.
-        model: what answers.
         terminal: how it ended; None while it runs.
-        usage: what it used; exact once `terminal` is set and `usage.estimated` is false.
+        usage: what its calls used; exact once `terminal` is set and `usage.estimated` is false.
     """
 
-    def __init__(
-        self,
-        *,
-        turn_id: str,
-        owner: str,
-        model: ResolvedModel,
-        call: UpstreamCall,
-        adapter: Adapter,
-        log: TurnLog,
-        lease: Lease,
-        upstream: Upstream,
-        ledger: Ledger,
-        budget: Budget,
-        grace_seconds: float,
-        merge_bytes: int,
-    ) -> None:
-        self.turn_id = turn_id
-        self.owner = owner
-        self.model = model
+    def __init__(self, plan: TurnPlan, ports: Ports, *, grace_seconds: float, merge_bytes: int) -> None:
+        self.turn_id = plan.opening.turn_id
+        self.owner = plan.opening.owner
+        self.plan = plan
         self.terminal: TerminalEvent | None = None
         self.usage = Usage()
-        self._call = call
-        self._adapter = adapter
-        self._log = log
-        self._lease = lease
-        self._upstream = upstream
-        self._ledger = ledger
-        self._budget = budget
+        self._ports = ports
+        self._append = ports.log.append
+        self._lease = plan.lease
         self._grace_seconds = grace_seconds
         self._merge_bytes = merge_bytes
-        self._decoder = adapter.decoder()
+        self._decoder = plan.adapter.decoder()
         self._readers: set[TurnReader] = set()
+        self._remote_readers = 0
         self._behind = 0
         self._held: list[StreamEvent] = []
         self._held_size = 0
+        self._characters = 0
+        self._has_begun = False
+        self._first_at: float | None = None
         self._reported: Usage | None = None
         self._seen_terminal: TerminalEvent | None = None
         self._ending: StreamFailed | MessageStop | None = None
+        self._is_lost = False
         self._exchange: asyncio.Task[int] | None = None
         self._grace_timer: asyncio.TimerHandle | None = None
 
     async def run(self) -> None:
         """
-        Call Bedrock, append what it says, settle, and finalise the log. Raises nothing.
+        Call Bedrock, append what it says, settle, and finalise the log.
+
+        Raises:
+            StoreError: the end could not be written.
         """
         self._exchange = asyncio.create_task(self._converse(), name=f"exchange {self.turn_id}")
         if self._ending is not None:
@@ -97,15 +108,17 @@ class Turn:
         attempts = 1 if self._exchange.cancelled() or self._exchange.exception() else self._exchange.result()
         await self._finish(self._judge(self._exchange), attempts)
 
-    def subscribe(self, wake: Callable[[], None], *, after: int = 0) -> "TurnReader":
+    async def subscribe(self, wake: Callable[[], None], *, after: int = 0, epoch: str | None = None) -> TurnReader:
         """
         Read this turn's log; `wake` is called whenever there is something to take. Close the reader when done.
         """
-        self._cancel_grace()
         self.release()
-        subscription = self._log.subscribe(self.turn_id, owner=self.owner, wake=wake, after=after)
-        reader = TurnReader(self, subscription)
+        subscription = await self._ports.log.subscribe(
+            self.turn_id, owner=self.owner, wake=wake, after=after, epoch=epoch
+        )
+        reader = TurnReader(subscription, self)
         self._readers.add(reader)
+        self._cancel_grace()
         return reader
 
     def stop(self) -> None:
@@ -118,7 +131,14 @@ class Turn:
         """
         Close the call to Bedrock at once and end the turn as interrupted: the server's doing, not the client's.
         """
-        self._end(StreamFailed(code="interrupted", message=message, status=503, retryable=True))
+        self._end(to_interruption(message))
+
+    def lose(self, error: StoreError) -> None:
+        """
+        Close the call to Bedrock at once: the log is another's now, who ends it.
+        """
+        self._is_lost = True
+        self._end(to_failure(error))
 
     def release(self) -> None:
         """
@@ -127,10 +147,48 @@ class Turn:
         if self._held:
             held, self._held, self._held_size = self._held, [], 0
             try:
-                self._log.append(self._lease, merge_deltas(held))
+                self._append(self._lease, merge_deltas(held))
             except StoreError as error:
                 # A reader may be what called: the failure is the turn's, not the reader's.
                 self._end(to_failure(error))
+
+    def leave(self, reader: TurnReader) -> None:
+        """
+        Let a reader go; the last one starts the grace time. See `Audience.leave`.
+        """
+        if reader in self._readers:
+            self._readers.discard(reader)
+            self.abandon()
+
+    def abandon(self) -> None:
+        """
+        Start the grace time if nobody reads this turn.
+        """
+        if self._readers or self._remote_readers or self.terminal is not None or self._ending is not None:
+            return
+        if self._grace_seconds <= 0:
+            self.stop()
+        elif self._grace_timer is None:
+            self._grace_timer = asyncio.get_running_loop().call_later(self._grace_seconds, self.stop)
+
+    def count_behind(self, change: int) -> None:
+        """
+        Count a reader that fell behind (1), or caught up or left (-1). See `Audience.count_behind`.
+        """
+        self._behind += change
+        if change < 0:
+            self.release()
+
+    def set_remote_readers(self, count: int) -> None:
+        """
+        Know how many other replicas read this turn: they count as readers, and they are never behind.
+        """
+        self._remote_readers = count
+        if count:
+            self._cancel_grace()
+            self.release()
+        else:
+            self.abandon()
 
     def _end(self, terminal: MessageStop | StreamFailed) -> None:
         if self._ending is None and self.terminal is None:
@@ -139,11 +197,12 @@ class Turn:
                 self._exchange.cancel()
 
     async def _converse(self) -> int:
-        if self._call.operation in {"invoke", "converse"}:
-            answer = await self._upstream.fetch(self._call)
-            self._record(self._adapter.parse_answer(answer.body, answer.headers))
+        call, upstream = self.plan.call, self._ports.upstream
+        if call.operation in {"invoke", "converse"}:
+            answer = await upstream.fetch(call)
+            self._record(self.plan.adapter.parse_answer(answer.body, answer.headers))
             return answer.attempts
-        end = await self._upstream.stream(self._call, self._take)
+        end = await upstream.stream(call, self._take)
         self._record(self._decoder.flush())
         return end.attempts
 
@@ -164,17 +223,25 @@ class Turn:
     def _record(self, events: Sequence[StreamEvent]) -> None:
         for event in events:
             kind = type(event)
-            if kind is UsageReport:
+            if kind is TextDelta or kind is ReasoningDelta:
+                self._characters += len(event.text)  # type: ignore[union-attr]  # narrowed by kind: cheaper here
+                if self._first_at is None:
+                    self._first_at = self._ports.clock()
+            elif kind is UsageReport:
                 self._reported = event.usage  # type: ignore[union-attr]  # narrowed by kind, which is cheaper here
             elif kind is MessageStop or kind is StreamFailed:
                 self._seen_terminal = event  # type: ignore[assignment]  # narrowed by kind, which is cheaper here
                 events = events[:-1]
+            elif kind is MessageStart:
+                self._has_begun = True
+            elif kind is ToolUseStart and self._first_at is None:
+                self._first_at = self._ports.clock()
         if not events:
             return
-        if self._held or (self._behind and self._behind == len(self._readers)):
+        if self._held or (self._behind and self._behind == len(self._readers) and not self._remote_readers):
             self._hold(events)
         else:
-            self._log.append(self._lease, merge_deltas(events) if len(events) > 1 else events)
+            self._append(self._lease, merge_deltas(events) if len(events) > 1 else events)
 
     def _hold(self, events: Sequence[StreamEvent]) -> None:
         self._held.extend(events)
@@ -191,137 +258,69 @@ class Turn:
         error = StreamInterrupted("the answer was cancelled") if exchange.cancelled() else exchange.exception()
         if error is None:
             error = StreamInterrupted("the answer ended before its last event")
-        self._log_failure(error)
+        self._is_lost = isinstance(error, LeaseLost)
+        log_failure(self.turn_id, error)
         return to_failure(error)
-
-    def _log_failure(self, error: BaseException) -> None:
-        if not isinstance(error, OutcropError):
-            logger.error("turn failed on an internal error", turn_id=self.turn_id, exc_info=error)
-        elif isinstance(error, UpstreamError) and error.operator_detail:
-            logger.error(
-                "bedrock refused the gateway",
-                turn_id=self.turn_id,
-                aws_error=error.aws_error,
-                aws_request_id=error.aws_request_id,
-                detail=error.operator_detail,
-            )
 
     async def _finish(self, terminal: TerminalEvent, attempts: int) -> None:
         self.release()
-        self.usage = await self._count()
-        outcome = outcome_of(terminal)
+        used = self._count()
+        self.usage = add_usage(self.plan.spent, used)
+        if self._is_lost:
+            await self._yield_to_another(terminal, used)
+            return
         try:
-            await self._ledger.settle(turn_id=self.turn_id, outcome=outcome, usage=self.usage, attempts=attempts)
-            await self._budget.settle(turn_id=self.turn_id, usage=self.usage)
+            await self._ports.ledger.settle(
+                turn_id=self.turn_id,
+                call=self.plan.call_number,
+                outcome=state_after(terminal),
+                usage=used,
+                attempts=attempts,
+            )
+            await self._ports.budget.settle(turn_id=self.turn_id, usage=used)
         except StoreError as error:
             logger.exception("turn could not be settled", turn_id=self.turn_id, code=error.code)
             terminal = to_failure(error)
+        summary = self._summarise(attempts)
         self.terminal = terminal
-        await self._log.finalize(self._lease, terminal)
+        try:
+            await self._ports.log.finalize(self._lease, terminal, summary)
+        except LeaseLost as error:
+            logger.warning("turn was ended by another replica", turn_id=self.turn_id, reason=error.message)
 
-    async def _count(self) -> Usage:
+    async def _yield_to_another(self, terminal: TerminalEvent, used: Usage) -> None:
+        self.terminal = terminal
+        logger.warning("turn was taken over by another replica", turn_id=self.turn_id)
+        await self._ports.ledger.settle_for_another(
+            turn_id=self.turn_id,
+            call=self.plan.call_number,
+            principal_id=self.owner,
+            model_id=self.plan.model.model_id,
+            outcome="interrupted",
+            usage=used,
+        )
+        await self._ports.budget.settle(turn_id=self.turn_id, usage=used)
+
+    def _summarise(self, attempts: int) -> TurnSummary:
+        started_at, now = self.plan.opening.started_at, self._ports.clock()
+        first_at = self._first_at
+        return TurnSummary(
+            usage=self.usage,
+            duration_ms=max(0, round((now - started_at) * 1000)),
+            ttft_ms=None if first_at is None else max(0, round((first_at - started_at) * 1000)),
+            cost_usd=self._ports.price(self.plan.model, self.usage),
+            attempts=attempts,
+        )
+
+    def _count(self) -> Usage:
         if self._reported is not None and self._seen_terminal is not None:
             return self._reported
-        events = []
-        subscription = self._log.subscribe(self.turn_id, owner=self.owner, wake=lambda: None)
-        while entries := subscription.take():
-            events += [entry.event for entry in entries]
-        subscription.close()
-        if not events:
+        if not self._has_begun:
             return Usage(estimated=True)
-        characters = sum(len(event.text) for event in events if isinstance(event, TextDelta))
-        return estimate_usage(fold(events).usage, prompt_characters=len(self._call.body), answer_characters=characters)
-
-    def leave(self, reader: "TurnReader") -> None:
-        """
-        Let a reader go; the last one starts the grace time.
-        """
-        if reader not in self._readers:
-            return
-        self._readers.discard(reader)
-        if self._readers or self.terminal is not None or self._ending is not None:
-            return
-        if self._grace_seconds <= 0:
-            self.stop()
-        else:
-            self._grace_timer = asyncio.get_running_loop().call_later(self._grace_seconds, self.stop)
-
-    def count_behind(self, change: int) -> None:
-        """
-        Count a reader that fell behind (1), or caught up or left (-1).
-        """
-        self._behind += change
-        if change < 0:
-            self.release()
+        prompt_characters = len(self.plan.call.body)
+        return estimate_usage(self._reported, prompt_characters=prompt_characters, answer_characters=self._characters)
 
     def _cancel_grace(self) -> None:
         if self._grace_timer is not None:
             self._grace_timer.cancel()
             self._grace_timer = None
-
-
-class TurnReader:
-    """
-    Be one reader of one turn.
-    """
-
-    def __init__(self, turn: Turn, subscription: Subscription) -> None:
-        self._turn = turn
-        self._subscription = subscription
-        self._is_behind = False
-
-    def take(self, limit: int = 256) -> Sequence[LogEntry]:
-        """
-        Return the next entries; empty when there are none yet.
-        """
-        return self._subscription.take(limit)
-
-    @property
-    def ended(self) -> bool:
-        """
-        Tell whether the terminal entry has been taken.
-        """
-        return self._subscription.ended
-
-    def set_behind(self, behind: bool) -> None:
-        """
-        Say that this reader can take nothing for now, or can again: then take, for held-back deltas were appended.
-        """
-        if behind != self._is_behind:
-            self._is_behind = behind
-            self._turn.count_behind(1 if behind else -1)
-
-    def close(self) -> None:
-        """
-        Leave the turn. Closing twice does no harm.
-        """
-        self._subscription.close()
-        self.set_behind(False)
-        self._turn.leave(self)
-
-
-def to_failure(error: BaseException) -> StreamFailed:
-    """
-    Turn an error into the terminal event that tells of it; what is not ours is called internal and not shown.
-    """
-    if not isinstance(error, OutcropError):
-        return StreamFailed(code="internal", message="internal error; the server's log has the details", status=500)
-    upstream = error if isinstance(error, UpstreamError) else None
-    return StreamFailed(
-        code=error.code,
-        message=error.message,
-        status=error.status,
-        retryable=error.retryable,
-        retry_after_seconds=error.retry_after_seconds,
-        aws_error=upstream.aws_error if upstream else None,
-        aws_request_id=upstream.aws_request_id if upstream else None,
-    )
-
-
-def outcome_of(terminal: TerminalEvent) -> TurnState:
-    """
-    Name how a turn ended, for the ledger.
-    """
-    if isinstance(terminal, MessageStop):
-        return "stopped" if terminal.stop_reason == "stopped" else "completed"
-    return "interrupted" if terminal.code == "interrupted" else "failed"

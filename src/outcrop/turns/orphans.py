@@ -1,0 +1,236 @@
+"""
+What becomes of a turn whose replica has died: it ends as interrupted, or another call goes on with its answer.
+
+An answer can go on where the model takes the beginning of its own answer (a Llama prompt, a prefill), and where what
+came is text alone: a half-finished tool call is never continued, nor is reasoning, whose signature is missing.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+import msgspec
+import structlog
+
+from outcrop.errors import RequestError, StoreError
+from outcrop.turns.endings import to_interruption
+from outcrop.turns.fold import CHARACTERS_PER_TOKEN, add_usage, estimate_usage
+from outcrop.turns.ports import Adapter, Ports, StreamDecoder
+from outcrop.turns.records import Lease, TurnStatus, TurnSummary
+from outcrop.turns.turn import TurnPlan
+from outcrop.types import (
+    AnswerContinued,
+    ChatRequest,
+    Message,
+    MessageStart,
+    ReasoningDelta,
+    ResolvedModel,
+    StreamEvent,
+    TextDelta,
+    TextPart,
+    ToolUseDelta,
+    ToolUseStart,
+    UpstreamCall,
+    Usage,
+    UsageReport,
+)
+
+READ_SECONDS = 30.0
+SEAM = "the server that ran this answer has died; another one goes on with it"
+END = "the server that ran this answer has died; what came so far is a true prefix of it"
+
+logger = structlog.get_logger(__name__)
+
+
+async def adopt(status: TurnStatus, lease: Lease, ports: Ports, *, continues: bool) -> TurnPlan | None:
+    """
+    End the lost call in the ledger, then plan another, or finalise the turn as interrupted and return None.
+
+    `status` is the turn as its log tells, `lease` this replica's new one; `continues` says whether answers may go on.
+
+    Raises:
+        StoreError: a store can't be read or written; call again, without `continues`.
+    """
+    opening = status.opening
+    events = await _read_events(status, ports)
+    spent = _estimate_calls(events, prompt_characters=len(opening.request or b""))
+    await ports.ledger.settle_for_another(
+        turn_id=opening.turn_id,
+        call=len(spent),
+        principal_id=opening.owner,
+        model_id=opening.model_id,
+        outcome="interrupted",
+        usage=spent[-1],
+    )
+    total = Usage()
+    for usage in spent:
+        total = add_usage(total, usage)
+    plan = _plan(status, lease, events, ports, total, len(spent) + 1) if continues else None
+    logger.warning("turn is taken over from a replica that died", turn_id=opening.turn_id, continued=plan is not None)
+    if plan is None:
+        await ports.log.finalize(lease, to_interruption(END), _summarise(status, ports, total))
+        return None
+    # The seam first: whoever finds this turn orphaned again counts the calls by it.
+    ports.log.append(lease, [AnswerContinued(reason=SEAM)])
+    await ports.ledger.open_intent(
+        turn_id=opening.turn_id, call=plan.call_number, principal_id=opening.owner, model_id=opening.model_id
+    )
+    return plan
+
+
+def continue_request(request: ChatRequest, events: Sequence[StreamEvent], model: ResolvedModel) -> ChatRequest | None:
+    """
+    Return the request for the rest of an answer, or None where the model or the answer so far does not allow it.
+    """
+    if any(isinstance(event, ToolUseStart | ReasoningDelta) for event in events):
+        return None
+    prefix = "".join(event.text for event in events if isinstance(event, TextDelta))
+    if not prefix:
+        return request
+    # Anthropic refuses a prefill that ends in white space; without that space the answer would not be the same.
+    if "prefill" in model.refuses or (prefix[-1].isspace() and model.family != "llama"):
+        return None
+    messages, begun = request.messages, ""
+    if messages[-1].role == "assistant":
+        begun = "".join(part.text for part in messages[-1].parts if isinstance(part, TextPart))
+        messages = messages[:-1]
+    params = request.params
+    if params.max_tokens is not None:
+        left = params.max_tokens - len(prefix) // CHARACTERS_PER_TOKEN
+        params = msgspec.structs.replace(params, max_tokens=max(1, left))
+    answer = Message("assistant", (TextPart(text=begun + prefix),))
+    return msgspec.structs.replace(request, messages=(*messages, answer), params=params)
+
+
+class ContinuedAdapter:
+    """
+    Be an adapter whose answer goes on in an open text block of an answer that has begun.
+
+    Args:
+        adapter: the model's own.
+        index: the block that the new answer's first block goes on with.
+    """
+
+    def __init__(self, adapter: Adapter, index: int) -> None:
+        self._adapter = adapter
+        self._index = index
+
+    def build_call(self, request: ChatRequest, model: ResolvedModel) -> UpstreamCall:
+        """
+        Build the call. See `Adapter.build_call`.
+        """
+        return self._adapter.build_call(request, model)
+
+    def decoder(self) -> StreamDecoder:
+        """
+        Make a decoder. See `Adapter.decoder`.
+        """
+        return _ContinuedDecoder(self._adapter.decoder(), self._index)
+
+    def parse_answer(self, body: bytes, headers: Mapping[str, str]) -> list[StreamEvent]:
+        """
+        Turn a whole answer into events. See `Adapter.parse_answer`.
+        """
+        return _shift(self._adapter.parse_answer(body, headers), self._index)
+
+
+class _ContinuedDecoder:
+    def __init__(self, decoder: StreamDecoder, index: int) -> None:
+        self._decoder = decoder
+        self._index = index
+
+    def feed(self, event_type: str, payload: bytes) -> list[StreamEvent]:
+        return _shift(self._decoder.feed(event_type, payload), self._index)
+
+    def flush(self) -> list[StreamEvent]:
+        return _shift(self._decoder.flush(), self._index)
+
+
+def _shift(events: Sequence[StreamEvent], index: int) -> list[StreamEvent]:
+    shifted: list[StreamEvent] = []
+    for event in events:
+        if isinstance(event, TextDelta | ReasoningDelta | ToolUseStart | ToolUseDelta):
+            shifted.append(msgspec.structs.replace(event, index=event.index + index))
+        elif not isinstance(event, MessageStart):
+            shifted.append(event)
+    return shifted
+
+
+def _plan(
+    status: TurnStatus, lease: Lease, events: Sequence[StreamEvent], ports: Ports, spent: Usage, call_number: int
+) -> TurnPlan | None:
+    opening = status.opening
+    if opening.request is None:
+        return None
+    try:
+        model = ports.resolve(opening.model)
+        request = msgspec.msgpack.decode(opening.request, type=ChatRequest)
+        rest = continue_request(request, events, model)
+        if rest is None or model.model_id != opening.model_id:
+            return None
+        index = max((event.index for event in events if isinstance(event, TextDelta)), default=0)
+        has_begun = any(isinstance(event, MessageStart) for event in events)
+        adapter = ports.find_adapter(model)
+        call = adapter.build_call(rest, model)
+    except (RequestError, msgspec.MsgspecError) as error:
+        logger.info("an answer can't be continued", turn_id=opening.turn_id, reason=str(error))
+        return None
+    return TurnPlan(
+        opening=opening,
+        lease=lease,
+        model=model,
+        call=call,
+        adapter=ContinuedAdapter(adapter, index) if has_begun else adapter,
+        call_number=call_number,
+        spent=spent,
+    )
+
+
+async def _read_events(status: TurnStatus, ports: Ports) -> list[StreamEvent]:
+    more = asyncio.Event()
+    events: list[StreamEvent] = []
+    opening = status.opening
+    subscription = await ports.log.subscribe(opening.turn_id, owner=opening.owner, wake=more.set)
+    try:
+        async with asyncio.timeout(READ_SECONDS):
+            while len(events) < status.last_seq:
+                more.clear()
+                taken = subscription.take()
+                events += [entry.event for entry in taken]
+                if not taken and len(events) < status.last_seq:
+                    await more.wait()
+    except TimeoutError:
+        raise StoreError(f"the log of turn {opening.turn_id!r} could not be read in {READ_SECONDS:g} s") from None
+    finally:
+        subscription.close()
+    return events
+
+
+def _estimate_calls(events: Sequence[StreamEvent], *, prompt_characters: int) -> list[Usage]:
+    """
+    Estimate what each call so far used: one, and one more for every seam.
+    """
+    calls: list[Usage] = []
+    reported: Usage | None = None
+    characters, has_begun = 0, False
+    for event in (*events, AnswerContinued(reason="")):
+        if isinstance(event, AnswerContinued):
+            estimate = estimate_usage(reported, prompt_characters=prompt_characters, answer_characters=characters)
+            calls.append(estimate if has_begun else Usage(estimated=True))
+            reported, characters, has_begun = None, 0, False
+            continue
+        has_begun = True
+        if isinstance(event, UsageReport):
+            reported = event.usage
+        elif isinstance(event, TextDelta | ReasoningDelta):
+            characters += len(event.text)
+    return calls
+
+
+def _summarise(status: TurnStatus, ports: Ports, usage: Usage) -> TurnSummary:
+    try:
+        cost_usd = ports.price(ports.resolve(status.opening.model), usage)
+    except RequestError:
+        # This replica's settings may not know the name.
+        cost_usd = None
+    duration_ms = max(0, round((ports.clock() - status.opening.started_at) * 1000))
+    return TurnSummary(usage=usage, duration_ms=duration_ms, cost_usd=cost_usd)

@@ -1,0 +1,100 @@
+"""
+What is known about a turn besides its events: how it began, where it stands, how it ended.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from outcrop.types import MessageStop, StreamFailed, TerminalEvent, Usage
+
+TurnState = Literal["running", "completed", "stopped", "failed", "interrupted"]
+
+
+class TurnOpening(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    Say what begins: written with the log's beginning, never changed.
+
+    Attributes:
+        model: what the client wrote; `model_id` is what Bedrock gets.
+        started_at: when the turn was accepted, in seconds since 1970.
+        whole: the client asked for the answer in one piece; whoever renders the log renders it so.
+        chat_id: the conversation; it has at most one running turn of one owner.
+        idempotency_key: a second turn of this owner with this key does not begin.
+        fingerprint: a digest of the request: the same key with another request is a mistake, and is told.
+        request: the encoded request; only where another replica may continue the answer.
+    """
+
+    turn_id: str
+    owner: str
+    model: str
+    model_id: str
+    region: str
+    started_at: float
+    whole: bool = False
+    chat_id: str | None = None
+    idempotency_key: str | None = None
+    fingerprint: str = ""
+    request: bytes | None = None
+
+
+class TurnSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    Say what a turn took: written with its terminal event.
+
+    `ttft_ms` is None where nothing came, `cost_usd` where the list price of the model is not known.
+    """
+
+    usage: Usage
+    duration_ms: int
+    ttft_ms: int | None = None
+    cost_usd: float | None = None
+    attempts: int = 1
+
+
+class TurnStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    Say where a turn stands. A position is `(turn_id, epoch, seq)`; a changed epoch means that the log lost entries.
+
+    `ended_at` (seconds since 1970) and `summary` are None while the turn runs.
+    """
+
+    opening: TurnOpening
+    epoch: str
+    last_seq: int
+    state: TurnState
+    ended_at: float | None = None
+    summary: TurnSummary | None = None
+
+    @property
+    def turn_id(self) -> str:
+        """
+        Name the turn.
+        """
+        return self.opening.turn_id
+
+
+class Lease(msgspec.Struct, frozen=True):
+    """
+    Prove that its holder is a turn's one producer. `token` grows with every lease (a fencing token).
+    """
+
+    turn_id: str
+    token: int
+
+
+def state_after(terminal: TerminalEvent | None) -> TurnState:
+    """
+    Name the state that a terminal event leads to; without one, the turn runs.
+    """
+    match terminal:
+        case None:
+            return "running"
+        case MessageStop(stop_reason="stopped"):
+            return "stopped"
+        case StreamFailed(code="interrupted"):
+            return "interrupted"
+        case StreamFailed():
+            return "failed"
+        case _:
+            return "completed"
