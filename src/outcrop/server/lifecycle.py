@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.auto_zttp_impl import AutoZttpProtocol
 from uvicorn.protocols.http.zttp_impl import ZttpProtocol
 
+from outcrop.http2 import PatientProtocol
 from outcrop.server.direct import DirectSocket
 from outcrop.server.services import Services
 from outcrop.settings import Settings
@@ -72,7 +73,7 @@ class GatewayServer(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-class BoundedHttp(AutoZttpProtocol):
+class BoundedHttp(PatientProtocol):
     """
     Serve HTTP/1.1 and HTTP/2 on one port; drop a connection that does not complete its first request in time.
     """
