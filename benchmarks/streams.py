@@ -12,7 +12,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
@@ -22,6 +22,7 @@ import msgspec
 from benchmarks.client import CONNECT_SECONDS, SETTLE_SECONDS, Measurement
 from benchmarks.processes import NotReady, allow_many_files, free_port, resident_bytes, running, wait_for_port
 from benchmarks.report import describe_machine, format_table
+from benchmarks.targets import TARGETS, beside, make_earlier
 
 TOKENS_PER_SECOND = 50.0
 SATURATED_STREAMS = 50
@@ -31,7 +32,7 @@ HEADS = (
     "level",
     "target",
     "CPU µs/token",
-    "× floor",
+    "× other",
     "tokens/s",
     "of demand",
     "tokens/message",
@@ -39,43 +40,6 @@ HEADS = (
     "p99 ms",
     "KiB/stream",
 )
-
-
-class Target(msgspec.Struct, frozen=True, kw_only=True):
-    """
-    Say how to start a server that relays: its command and variables, from its own port and the source's.
-    """
-
-    command: Callable[[int, int], list[str]]
-    env: Callable[[int], Mapping[str, str]] = lambda _: {}
-
-
-def beside_python(program: str) -> str:
-    """
-    Return the path of a program of this environment.
-    """
-    return str(Path(sys.executable).parent / program)
-
-
-TARGETS: dict[str, Target] = {
-    "relay": Target(
-        command=lambda port, source_port: [
-            *(sys.executable, "-m", "benchmarks.relay"),
-            *("--port", str(port), "--source-port", str(source_port)),
-        ],
-    ),
-    "outcrop": Target(
-        command=lambda port, _: [beside_python("outcrop"), "serve", "--port", str(port)],
-        env=lambda source_port: {
-            "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": f"http://127.0.0.1:{source_port}",
-            "AWS_ACCESS_KEY_ID": "bench",
-            "AWS_SECRET_ACCESS_KEY": "bench",
-            "AWS_REGION": "us-east-1",
-            "OUTCROP_EMULATE": "false",
-        },
-    ),
-}
-FLOOR = "relay"
 
 
 class Level(msgspec.Struct, frozen=True):
@@ -148,7 +112,8 @@ def measure_once(name: str, level: Level, seconds: float, log: Path) -> Run:
     port = free_port()
     with (
         running_source(level, seconds) as source_port,
-        running(target.command(port, source_port), env=target.env(source_port), log=log) as server,
+        beside(target, log) as variables,
+        running(target.command(port, source_port), env={**target.env(source_port), **variables}, log=log) as server,
     ):
         wait_for_port(server, port)
         # What is imported or compiled for the first stream is no cost of the others.
@@ -166,7 +131,7 @@ def describe_runs(level: Level, name: str, runs: Sequence[Run], floor: Sequence[
         return statistics.median(map(read, runs))
 
     ratio = "-"
-    if floor and name != FLOOR:
+    if floor and runs is not floor:
         pairs = zip(runs, floor, strict=False)
         ratio = f"{statistics.median(a.microseconds_per_token / b.microseconds_per_token for a, b in pairs):.2f}"
     rate = median(lambda run: run.measurement.tokens / run.measurement.seconds)
@@ -187,7 +152,7 @@ def describe_runs(level: Level, name: str, runs: Sequence[Run], floor: Sequence[
 
 
 def measure_level(
-    level: Level, names: Sequence[str], rounds: int, seconds: float, log: Path
+    level: Level, names: Sequence[str], rounds: int, seconds: float, log: Path, against: str
 ) -> tuple[list[list[str]], int]:
     """
     Measure all targets in turn, some rounds, and return their rows and how many streams were lost.
@@ -207,7 +172,7 @@ def measure_level(
             )
             for reason in sorted(set(run.measurement.lost)):
                 print(f"  INVALID: {run.measurement.lost.count(reason)} streams lost: {reason}", file=sys.stderr)
-    return [describe_runs(level, name, runs[name], runs.get(FLOOR, [])) for name in names], lost
+    return [describe_runs(level, name, runs[name], runs.get(against, [])) for name in names], lost
 
 
 def parse_arguments(words: Sequence[str] | None) -> argparse.Namespace:
@@ -220,7 +185,11 @@ def parse_arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=10.0, help="how long each measurement takes")
     parser.add_argument("--rounds", type=int, default=2, help="how often each target is measured at each level")
     parser.add_argument("--pace", type=float, default=TOKENS_PER_SECOND, help="tokens a second in each stream")
+    parser.add_argument("--before", type=Path, help="another checkout of this project: adds the target `before`")
+    parser.add_argument("--against", default="relay", help="the target that the ratios are to")
     arguments = parser.parse_args(words)
+    if arguments.before is not None:
+        TARGETS["before"] = make_earlier(arguments.before)
     unknown = [name for name in arguments.target.split(",") if name not in TARGETS]
     if unknown:
         parser.error(f"unknown target {unknown[0]!r}, known are {', '.join(TARGETS)}")
@@ -254,7 +223,7 @@ def main(words: Sequence[str] | None = None) -> int:
         try:
             for word in arguments.streams.split(","):
                 level = parse_level(word, arguments.pace)
-                more, missing = measure_level(level, names, arguments.rounds, arguments.seconds, log)
+                more, missing = measure_level(level, names, arguments.rounds, arguments.seconds, log, arguments.against)
                 rows += more
                 lost += missing
         except (NotReady, subprocess.TimeoutExpired) as error:
@@ -263,7 +232,7 @@ def main(words: Sequence[str] | None = None) -> int:
         finally:
             if rows:
                 print(f"medians of {arguments.rounds} rounds of {arguments.seconds:g} s\n")
-                print(format_table(HEADS, rows, names=2))
+                print(format_table(tuple(arguments.against.join(head.split("other")) for head in HEADS), rows, names=2))
     if lost:
         print(f"\nnot valid: {lost} streams were lost")
     return 1 if lost else 0
