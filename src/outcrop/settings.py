@@ -83,7 +83,7 @@ class Settings(BaseSettings):
     """Longest answer, in bytes of its log."""
 
     turn_log: str = "memory"
-    """Where running answers are kept: `memory` (one replica), or `redis://host:port/0` (many; extra `outcrop[redis]`)."""
+    """Where answers are logged: `memory` (one replica), or `redis://host:port/0` (many; extra `outcrop[redis]`)."""
 
     turn_log_fallback: Literal["refuse", "memory"] = "refuse"
     """New turns while Redis is down: refused, or kept in memory (then only this replica knows them)."""
@@ -276,8 +276,9 @@ def _explain(error: ValidationError) -> str:
             sentences.append(f"unknown setting {name}" + (f"; did you mean {near[0]}?" if near else ""))
         elif not name:
             sentences.append(message)
-        elif name.startswith("api_keys"):
-            sentences.append(f"setting api_keys: {message}")
+        elif name.startswith("api_keys") or name == "turn_log":
+            # Their values are secrets, or may hold one.
+            sentences.append(f"setting {name.partition('.')[0]}: {message}")
         else:
             sentences.append(f"setting {name} is {detail['input']!r}: {message[0].lower()}{message[1:]}")
     return "; ".join(sentences)

@@ -24,10 +24,9 @@ from outcrop.server.http import build_routes
 from outcrop.server.lifecycle import GatewayServer, make_uvicorn_config
 from outcrop.server.models import ModelDirectory, keep_fresh
 from outcrop.server.services import Services, UpstreamInfo
+from outcrop.server.turn_log import make_turn_log
 from outcrop.settings import Settings
 from outcrop.turns.acceptance import TurnLimits
-from outcrop.turns.log import TurnLog
-from outcrop.turns.memory import MemoryTurnLog
 from outcrop.turns.ports import Ports
 from outcrop.turns.service import TurnService
 from outcrop.upstream.client import BedrockClient
@@ -145,19 +144,6 @@ async def build_services(settings: Settings, client: BedrockClient, info: Upstre
     turns = TurnService(ports, limits)
     await turns.open()
     return Services(settings=settings, turns=turns, upstream=info, models=models)
-
-
-def make_turn_log(settings: Settings) -> TurnLog:
-    """
-    Make the turn log that the settings ask for.
-    """
-    return MemoryTurnLog(
-        max_log_bytes=settings.max_answer_bytes,
-        max_retained_bytes=settings.turn_log_bytes,
-        retention_seconds=settings.turn_retention_seconds,
-        idempotency_seconds=settings.idempotency_seconds,
-        clock=time.time,
-    )
 
 
 def build_app(services: Services) -> ASGIApp:
