@@ -167,6 +167,16 @@ class ToolChoice(msgspec.Struct, frozen=True, kw_only=True):
     allow_parallel: bool = True
 
 
+class AnswerFormat(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    Ask for an answer whose text is one JSON document of a schema (structured output).
+    """
+
+    json_schema: Mapping[str, Any]
+    name: str = "answer"
+    description: str | None = None
+
+
 class Guardrail(msgspec.Struct, frozen=True, kw_only=True):
     """
     Name a guardrail of the AWS account, by ID or ARN, and its version (`DRAFT` or a number).
@@ -193,6 +203,7 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     params: GenerationParams = GenerationParams()
     tools: tuple[ToolSpec, ...] = ()
     tool_choice: ToolChoice | None = None
+    answer_format: AnswerFormat | None = None
     stream: bool = True
     guardrail: Guardrail | None = None
     latency: Literal["standard", "optimized"] | None = None

@@ -7,6 +7,7 @@ import pytest
 from outcrop.adapters.request_rules import FIELDS, check_refusals, used_fields
 from outcrop.errors import RequestError
 from outcrop.types import (
+    AnswerFormat,
     ChatRequest,
     DocumentPart,
     GenerationParams,
@@ -26,6 +27,7 @@ MODEL = ResolvedModel(name="m", model_id="m", base_id="m", family="anthropic")
 PLAIN = ChatRequest(model="m", messages=(Message("user", (TextPart(text="hi"),)),), stream=False)
 IMAGE = ImagePart(media_type="image/png", data=b"x")
 FULL = ChatRequest(
+    answer_format=AnswerFormat(json_schema={}),
     model="m",
     system=(TextPart(text="law"),),
     messages=(

@@ -132,9 +132,9 @@ def test_tool_calls_and_reasoning_are_not_continued(event: StreamEvent) -> None:
     [
         ("word", "anthropic", frozenset(), True),
         ("word ", "anthropic", frozenset(), False),
-        ("word ", "llama", frozenset(), True),
-        ("word", "llama", frozenset({"prefill"}), False),
-        ("", "llama", frozenset({"prefill"}), True),
+        ("word ", "llama3", frozenset(), True),
+        ("word", "llama3", frozenset({"prefill"}), False),
+        ("", "llama3", frozenset({"prefill"}), True),
     ],
 )
 def test_the_model_must_take_the_beginning(text: str, family: str, refuses: frozenset[str], continued: bool) -> None:

@@ -51,7 +51,7 @@ def build_body(request: ChatRequest, model: ResolvedModel) -> Json:
     Raises:
         RequestError: the model can't take something that the request holds.
     """
-    check_request(request, model, options=PROVIDER_OPTIONS)
+    check_request(request, model, options=PROVIDER_OPTIONS, takes_json_schema=True)
     params = request.params
     body: Json = {
         "anthropic_version": ANTHROPIC_VERSION,
@@ -66,7 +66,7 @@ def build_body(request: ChatRequest, model: ResolvedModel) -> Json:
         "tool_choice": _to_tool_choice(request.tool_choice, request.tools),
         **request.provider_options,
         "thinking": _to_thinking(params.reasoning, _read_object(request.provider_options, "thinking")),
-        "output_config": _to_output_config(params.reasoning, _read_object(request.provider_options, "output_config")),
+        "output_config": _to_output_config(request),
     }
     return drop_empty(body)
 
@@ -231,7 +231,12 @@ def _to_thinking(reasoning: Reasoning | None, option: Json) -> Json:
     return option | {"type": "enabled", "budget_tokens": budget}
 
 
-def _to_output_config(reasoning: Reasoning | None, option: Json) -> Json:
-    if reasoning is None or reasoning.effort is None:
-        return option
-    return option | {"effort": reasoning.effort}
+def _to_output_config(request: ChatRequest) -> Json:
+    config = _read_object(request.provider_options, "output_config")
+    reasoning, wanted = request.params.reasoning, request.answer_format
+    if reasoning is not None and reasoning.effort is not None:
+        config |= {"effort": reasoning.effort}
+    if wanted is not None:
+        # The API takes the schema alone: it has no place for a name or a description.
+        config |= {"format": {"type": "json_schema", "schema": wanted.json_schema}}
+    return config

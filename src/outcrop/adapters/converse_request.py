@@ -21,9 +21,10 @@ from outcrop.adapters.converse_families import (
 )
 from outcrop.adapters.converse_turns import Turn, arrange_turns, is_blank, with_turns
 from outcrop.adapters.payloads import Json
-from outcrop.adapters.request_rules import bound_answer, bound_stop_sequences, check_ranges, check_refusals
+from outcrop.adapters.request_rules import bound_answer, bound_stop_sequences, check_ranges, check_refusals, drop_empty
 from outcrop.errors import RequestError
 from outcrop.types import (
+    AnswerFormat,
     ChatRequest,
     GenerationParams,
     Guardrail,
@@ -204,6 +205,8 @@ def _write_fields(request: ChatRequest, model: ResolvedModel, family: ConverseFa
     output: Json = {}
     if family.takes_budget and reasoning is not None and reasoning.effort is not None:
         output = {"effort": reasoning.effort}
+    if request.answer_format is not None:
+        output["textFormat"] = _write_format(request.answer_format)
     paths = _read_paths(options.get("additionalModelResponseFieldPaths", []))
     if family.tells_stop_sequence and request.params.stop_sequences:
         paths = list(dict.fromkeys([*paths, STOP_SEQUENCE_PATH]))
@@ -212,6 +215,12 @@ def _write_fields(request: ChatRequest, model: ResolvedModel, family: ConverseFa
         "outputConfig": merge_fields(output, _read_output(options.get("outputConfig", {})), "outputConfig"),
         "additionalModelResponseFieldPaths": paths,
     }
+
+
+def _write_format(wanted: AnswerFormat) -> Json:
+    schema = msgspec.json.encode(wanted.json_schema).decode()
+    described = drop_empty({"schema": schema, "name": wanted.name, "description": wanted.description})
+    return {"type": "json_schema", "structure": {"jsonSchema": described}}
 
 
 def merge_fields(own: Json, given: Mapping[str, Any], what: str) -> Json:

@@ -35,6 +35,7 @@ FIELDS: Mapping[str, str] = {
     "forced_tool_choice": "tool choice 'any' or 'tool'",
     "named_tool_choice": "tool choice 'tool', which names a tool",
     "guardrail": "a guardrail",
+    "json_schema": "a JSON schema for the answer",
     "images": "images",
     "prefill": "an answer begun by the client (the last message is from the assistant)",
     "reasoning": "reasoning",
@@ -69,9 +70,12 @@ def check_request(
     *,
     options: frozenset[str] = frozenset(),
     family_refuses: Iterable[str] = (),
+    takes_json_schema: bool = False,
 ) -> None:
     """
     Check all that every native adapter checks before it builds a body.
+
+    `takes_json_schema` says that this body has a place for `answer_format`; most have none.
 
     Raises:
         RequestError: the request can't be served as it stands, or uses what the model or its body does not take.
@@ -79,7 +83,7 @@ def check_request(
     check_messages(request)
     check_options(request, model, options)
     check_ranges(request.params)
-    check_refusals(request, model, family_refuses)
+    check_refusals(request, model, family_refuses if takes_json_schema else (*family_refuses, "json_schema"))
     check_tool_choice(request)
 
 
@@ -207,6 +211,7 @@ def used_fields(request: ChatRequest) -> frozenset[str]:
     present = {
         "prefill": bool(request.messages) and request.messages[-1].role == "assistant",
         "guardrail": request.guardrail is not None,
+        "json_schema": request.answer_format is not None,
         "streaming": request.stream,
         "system": bool(request.system),
         "tools": bool(request.tools),

@@ -35,6 +35,11 @@ from outcrop.types import (
 )
 
 READ_SECONDS = 30.0
+PROMPT_FAMILIES = frozenset({"llama3", "llama4"})
+"""
+Where the answer so far is the end of a prompt. Elsewhere it is a message, which must not end in white space (Anthropic
+refuses it, Converse's adapter trims it), and without that space the answer would not be the same.
+"""
 SEAM = "the server that ran this answer has died; another one goes on with it"
 END = "the server that ran this answer has died; what came so far is a true prefix of it"
 
@@ -86,8 +91,8 @@ def continue_request(request: ChatRequest, events: Sequence[StreamEvent], model:
     prefix = "".join(event.text for event in events if isinstance(event, TextDelta))
     if not prefix:
         return request
-    # Anthropic refuses a prefill that ends in white space; without that space the answer would not be the same.
-    if "prefill" in model.refuses or (prefix[-1].isspace() and model.family != "llama"):
+    takes_any_end = model.route == "native" and model.family in PROMPT_FAMILIES
+    if "prefill" in model.refuses or (prefix[-1].isspace() and not takes_any_end):
         return None
     messages, begun = request.messages, ""
     if messages[-1].role == "assistant":
