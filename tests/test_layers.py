@@ -30,12 +30,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "http2": set(),
     "emulator": {"wire", "errors", "catalogue", "http2"},
     "testing": {"emulator", "errors"},
+    "client": {"errors"},
     "server": {
         "types", "errors", "settings", "wire", "catalogue", "adapters", "dialects", "upstream", "turns", "accounts",
         "history", "emulator", "http2",
     },
     "commands": {
         "types", "errors", "settings", "wire", "catalogue", "adapters", "upstream", "accounts", "emulator", "dialects",
+        "client",
     },
     "cli": {"errors", "settings", "accounts", "emulator", "server", "commands"},
 }  # fmt: skip

@@ -141,6 +141,8 @@ def chat(
 ) -> None:
     """
     Talk to a model in the terminal. Ctrl-C stops the answer, Ctrl-D leaves.
+
+    The conversation survives a dropped connection: it is made again, and the running answer goes on where it was.
     """
     with _errors_as_sentences():
         from outcrop.commands.chat.command import ChatOptions, run_chat

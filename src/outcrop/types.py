@@ -385,18 +385,9 @@ class StreamFailed(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="fai
     aws_request_id: str | None = None
 
 
-StreamEvent = (
-    MessageStart
-    | TextDelta
-    | ReasoningDelta
-    | ToolUseStart
-    | ToolUseDelta
-    | UsageReport
-    | AnswerContinued
-    | MessageStop
-    | StreamFailed
-)
+ContentEvent = TextDelta | ReasoningDelta | ToolUseStart | ToolUseDelta
 TerminalEvent = MessageStop | StreamFailed
+StreamEvent = MessageStart | ContentEvent | UsageReport | AnswerContinued | TerminalEvent
 
 
 class LogEntry(msgspec.Struct, frozen=True, gc=False):

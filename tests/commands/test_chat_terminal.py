@@ -15,7 +15,7 @@ from outcrop.commands.chat.link import make_visible
 from tests.commands.conftest import CTRL_D, ENTER, PATIENCE_SECONDS, StartInTerminal
 from tests.support import gateway_environment, run_outcrop
 
-STOPPED = "stopped; the conversation starts anew"
+STOPPED = "stopped; the conversation goes on"
 PROMPT = "› "
 
 
@@ -54,7 +54,7 @@ def test_the_conversation_goes_on(start: StartInTerminal, gateway_url: str) -> N
 
 def test_ctrl_c_stops_the_answer_and_not_the_chat(start: StartInTerminal, gateway_url: str, emulator_url: str) -> None:
     """
-    Ctrl-C in an answer stops it at the gateway too; the conversation is lost, and the next prompt is answered.
+    Ctrl-C in an answer stops it at the gateway too; the conversation is kept, and the next prompt is a turn of it.
     """
     chat = start("chat", "anthropic", "--url", gateway_url)
     chat.wait_for(PROMPT)
@@ -63,9 +63,9 @@ def test_ctrl_c_stops_the_answer_and_not_the_chat(start: StartInTerminal, gatewa
     chat.wait_for(" ")
     chat.interrupt(STOPPED)
     chat.wait_for(PROMPT)
-    chat.type("echo still here" + ENTER)
+    chat.type("what did I say?" + ENTER)
     chat.wait_for("─ anthropic ─")
-    chat.wait_for("still here")
+    chat.wait_for("emulate 4321 tokens")
     chat.wait_for(PROMPT)
     assert read_outcomes(emulator_url, 2) == ["client_closed", "completed"]
     chat.type("/quit" + ENTER)

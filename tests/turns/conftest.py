@@ -13,6 +13,7 @@ from outcrop.accounts.limits import OpenBudget
 from outcrop.errors import StreamInterrupted
 from outcrop.history.ledger import MemoryLedger
 from outcrop.turns.acceptance import TurnLimits
+from outcrop.turns.log import TurnLog
 from outcrop.turns.memory import MemoryTurnLog
 from outcrop.turns.ports import Ports
 from outcrop.turns.reader import TurnReader
@@ -147,7 +148,7 @@ class Stage(msgspec.Struct):
 
     service: TurnService
     upstream: ScriptedUpstream
-    log: MemoryTurnLog
+    log: TurnLog
     ledger: MemoryLedger
     budget: OpenBudget
 
@@ -162,10 +163,15 @@ def make_stage() -> MakeStage:
     """
 
     def make(
-        *, max_turns: int = 10, merge_bytes: int = 1000, max_log_bytes: int = 1 << 20, continues: bool = False
+        *,
+        max_turns: int = 10,
+        merge_bytes: int = 1000,
+        max_log_bytes: int = 1 << 20,
+        continues: bool = False,
+        log: TurnLog | None = None,
     ) -> Stage:
         upstream, ledger, budget = ScriptedUpstream(), MemoryLedger(), OpenBudget()
-        log = MemoryTurnLog(
+        log = log or MemoryTurnLog(
             max_log_bytes=max_log_bytes,
             max_retained_bytes=1 << 20,
             retention_seconds=60,

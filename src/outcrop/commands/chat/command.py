@@ -13,8 +13,10 @@ from collections.abc import Callable, Iterator
 import msgspec
 from rich.console import Console
 
+from outcrop.commands.chat.bridge import Bridge
 from outcrop.commands.chat.gateway import look_at, own_gateway
-from outcrop.commands.chat.link import Bridge, Gateway, Link, LinkFailed, make_visible, parse_gateway_url
+from outcrop.commands.chat.link import Gateway, LinkFailed, make_visible, parse_gateway_url
+from outcrop.commands.chat.talk import Talk
 from outcrop.commands.chat.terminal import EMULATOR_NOTICE, Terminal
 from outcrop.errors import RequestError
 
@@ -59,11 +61,9 @@ def _run_in_terminal(options: ChatOptions) -> int:
         bridge = cleanup.enter_context(Bridge())
         with console.status("looking for the gateway" if options.url else "starting a gateway"):
             gateway = cleanup.enter_context(_find_gateway(options))
-            link = _make_link(gateway, options)
-            bridge.run(link.open)
-        terminal = Terminal(console, bridge, link, lambda model: _make_link(gateway, options, model))
-        cleanup.callback(terminal.close)
-        return terminal.run()
+            talk = _open(bridge, gateway, options, cleanup)
+            bridge.run(talk.check, talk.model)
+        return Terminal(console, bridge, talk).run()
 
 
 def _run_in_pipe(options: ChatOptions) -> int:
@@ -73,17 +73,16 @@ def _run_in_pipe(options: ChatOptions) -> int:
         gateway = cleanup.enter_context(_find_gateway(options))
         if gateway.upstream == "emulator":
             sys.stderr.write(f"outcrop: {EMULATOR_NOTICE}\n")
-        link = _make_link(gateway, options)
-        cleanup.callback(lambda: bridge.run(link.close))
-        bridge.run(link.send, prompt)
-        return _copy_answer(bridge, link)
+        talk = _open(bridge, gateway, options, cleanup)
+        bridge.run(talk.ask, prompt)
+        return _copy_answer(bridge, talk)
 
 
-def _copy_answer(bridge: Bridge, link: Link) -> int:
+def _copy_answer(bridge: Bridge, talk: Talk) -> int:
     write = _make_writer()
     last = ""
     try:
-        while (piece := bridge.run(link.read)) is not None:
+        while (piece := bridge.run(talk.read)) is not None:
             write(piece)
             last = piece
         if not last.endswith("\n"):
@@ -132,10 +131,13 @@ def _find_gateway(options: ChatOptions) -> Iterator[Gateway]:
         yield look_at(Gateway(url=parse_gateway_url(options.url), key=options.key))
 
 
-def _make_link(gateway: Gateway, options: ChatOptions, model: str | None = None) -> Link:
-    parameters: dict[str, object] = {
+def _open(bridge: Bridge, gateway: Gateway, options: ChatOptions, cleanup: contextlib.ExitStack) -> Talk:
+    parameters = {
         "system": options.system,
         "max_tokens": options.max_tokens,
         "temperature": options.temperature,
     }
-    return Link(gateway, model or options.model, parameters)
+    talk = Talk(gateway, options.model, parameters)
+    cleanup.callback(lambda: bridge.run(talk.close))
+    bridge.run(talk.open)
+    return talk

@@ -14,8 +14,10 @@ from rich.panel import Panel
 from rich.rule import Rule
 from rich.text import Text
 
+from outcrop.commands.chat.bridge import Bridge
 from outcrop.commands.chat.gateway import fetch_json
-from outcrop.commands.chat.link import Bridge, Link, LinkFailed, make_visible
+from outcrop.commands.chat.link import LinkFailed, make_visible
+from outcrop.commands.chat.talk import Talk
 from outcrop.errors import OutcropError
 
 with contextlib.suppress(ImportError):  # not there on Windows
@@ -32,7 +34,8 @@ HELP = """\
 /model NAME    talk to another model, in a new conversation; without NAME: which there are
 /quit          leave; so does Ctrl-D
 
-A line that ends in a backslash goes on in the next one. Ctrl-C stops an answer.
+A line that ends in a backslash goes on in the next one. Ctrl-C stops an answer and
+keeps the conversation. A connection that drops is made again, and the answer goes on.
 """
 
 _COMMAND = re.compile(r"/([a-z]+)(?:\s+(\S.*?))?\s*")
@@ -41,17 +44,13 @@ _BOLD, _PLAIN = "\001\033[1m\002", "\001\033[0m\002"
 
 class Terminal:
     """
-    Run one chat in the terminal. The link is open; `close` closes what is open at the end.
-
-    Args:
-        make_link: makes the link to another model of the same gateway.
+    Run one chat in the terminal. The talk is open; whoever opened it closes it.
     """
 
-    def __init__(self, console: Console, bridge: Bridge, link: Link, make_link: Callable[[str], Link]) -> None:
+    def __init__(self, console: Console, bridge: Bridge, talk: Talk) -> None:
         self._console = console
         self._bridge = bridge
-        self._link = link
-        self._make_link = make_link
+        self._talk = talk
         self._commands: dict[str, Callable[[str | None], None]] = {
             "help": lambda _: self._console.print(HELP, markup=False),
             "new": lambda _: self._begin_anew(),
@@ -80,18 +79,12 @@ class Terminal:
                 return 0
         return 0
 
-    def close(self) -> None:
-        """
-        Close the socket.
-        """
-        self._bridge.run(self._link.close)
-
     def _greet(self) -> None:
-        gateway = self._link.gateway
+        gateway = self._talk.gateway
         if gateway.upstream == "emulator":
             self._console.print(Panel(EMULATOR_NOTICE, style="yellow", expand=False))
         where = "" if gateway.own else f" at {gateway.url}"
-        self._hint(f"{self._link.model}{where}; /help tells what else there is")
+        self._hint(f"{self._talk.model}{where}; /help tells what else there is")
 
     def _read_entry(self) -> str:
         # Only readline knows the marks around what takes no room on the line.
@@ -131,56 +124,46 @@ class Terminal:
             self._hint("stopped")
 
     def _answer(self, prompt: str) -> None:
-        self._console.print(Rule(Text(make_visible(self._link.model)), style="dim"))
+        self._console.print(Rule(Text(make_visible(self._talk.model)), style="dim"))
         written = False
         try:
-            piece = self._send(prompt)
+            with self._console.status(Text(f"waiting for {make_visible(self._talk.model)}")):
+                self._bridge.run(self._talk.ask, prompt)
+                piece = self._bridge.run(self._talk.read)
             while piece is not None:
                 written = True
                 self._write(piece)
-                piece = self._bridge.run(self._link.read)
+                piece = self._bridge.run(self._talk.read)
             self._write("\n" if written else "(an empty answer)\n")
         except KeyboardInterrupt:
-            self._write("\n")
-            self.close()
-            self._hint("stopped; the conversation starts anew")
+            self._write(self._bridge.run(self._talk.stop) + "\n")
+            self._hint("stopped; the conversation goes on")
         except LinkFailed as error:
             self._write("\n" if written else "")
-            self._complain(f"{error.message}; the conversation starts anew")
+            self._complain(f"{error.message}; this prompt is not part of the conversation")
         self._console.print(Rule(style="dim"))
-
-    def _send(self, prompt: str) -> str | None:
-        with self._console.status(Text(f"waiting for {make_visible(self._link.model)}")):
-            lost = self._bridge.run(self._link.send, prompt)
-            piece = self._bridge.run(self._link.read)
-        if lost:
-            self._hint("the gateway had closed the connection; the conversation starts anew")
-        return piece
 
     def _write(self, text: str) -> None:
         self._console.file.write(make_visible(text))
         self._console.file.flush()
 
     def _begin_anew(self) -> None:
-        self.close()
-        self._bridge.run(self._link.open)
+        self._talk.begin(self._talk.model)
         self._hint("a new conversation")
 
     def _change_model(self, name: str | None) -> None:
         if name is None:
             self._list_models()
             return
-        link = self._make_link(name)
         with self._console.status(Text(f"looking for {make_visible(name)}")):
-            self._bridge.run(link.open)
-        self.close()
-        self._link = link
+            self._bridge.run(self._talk.check, name)
+        self._talk.begin(name)
         self._hint(f"{name}; a new conversation")
 
     def _list_models(self) -> None:
-        listed = fetch_json(self._link.gateway, "/api/models").get("models", [])
+        listed = fetch_json(self._talk.gateway, "/api/models").get("models", [])
         names = [str(model["name"]) for model in listed]
-        self._hint(f"now {self._link.model}; there are {', '.join(names) or 'no others listed'}")
+        self._hint(f"now {self._talk.model}; there are {', '.join(names) or 'no others listed'}")
 
     def _hint(self, text: str) -> None:
         self._console.print(Text(make_visible(text), style="dim"))
