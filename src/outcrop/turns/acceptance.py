@@ -50,7 +50,14 @@ class Acceptance:
         self._limits = limits
 
     def prepare(
-        self, request: ChatRequest, *, owner: str, whole: bool, chat_id: str | None, key: str | None
+        self,
+        request: ChatRequest,
+        *,
+        owner: str,
+        whole: bool,
+        chat_id: str | None,
+        message_id: str | None,
+        key: str | None,
     ) -> Proposal:
         """
         Resolve the model, and build the call. Commits to nothing.
@@ -71,6 +78,7 @@ class Acceptance:
             started_at=self._ports.clock(),
             whole=whole,
             chat_id=chat_id,
+            message_id=message_id,
             idempotency_key=key,
             fingerprint=hashlib.sha256(encoded).hexdigest() if key is not None else "",
             request=encoded if keeps else None,

@@ -19,6 +19,7 @@ class TurnOpening(msgspec.Struct, frozen=True, kw_only=True):
         model: what the client wrote; `model_id` is what Bedrock gets.
         started_at: when the turn was accepted, in seconds since 1970.
         whole: the client asked for the answer in one piece; whoever renders the log renders it so.
+        message_id: the client's own message that this answer goes on with; None where the answer is a new message.
         chat_id: the conversation; it has at most one running turn of one owner.
         idempotency_key: a second turn of this owner with this key does not begin.
         fingerprint: a digest of the request: the same key with another request is a mistake, and is told.
@@ -32,6 +33,7 @@ class TurnOpening(msgspec.Struct, frozen=True, kw_only=True):
     region: str
     started_at: float
     whole: bool = False
+    message_id: str | None = None
     chat_id: str | None = None
     idempotency_key: str | None = None
     fingerprint: str = ""

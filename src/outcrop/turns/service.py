@@ -94,6 +94,7 @@ class TurnService:
         grace_seconds: float,
         whole: bool = False,
         chat_id: str | None = None,
+        message_id: str | None = None,
         idempotency_key: str | None = None,
     ) -> Started:
         """
@@ -107,6 +108,7 @@ class TurnService:
             grace_seconds: how long the turn runs on when its last reader has left; 0 stops it then.
             whole: the client wants the answer in one piece.
             chat_id: the conversation; it has at most one running turn.
+            message_id: the client's own message that the answer goes on with.
             idempotency_key: a repetition with this key follows the same turn, also on another replica.
 
         Raises:
@@ -120,7 +122,9 @@ class TurnService:
             raise Draining("this server is stopping; connect again in a moment")
         if len(self._tasks) + len(self._accepting) >= self._limits.max_turns:
             raise TooManyRequests(f"{self._limits.max_turns} answers are running, which is the limit; try again soon")
-        proposal = self._acceptance.prepare(request, owner=owner, whole=whole, chat_id=chat_id, key=idempotency_key)
+        proposal = self._acceptance.prepare(
+            request, owner=owner, whole=whole, chat_id=chat_id, message_id=message_id, key=idempotency_key
+        )
         accepting = asyncio.create_task(self._acceptance.accept(proposal), name=f"accept {proposal.opening.turn_id}")
         self._accepting.add(accepting)
         accepting.add_done_callback(self._accepting.discard)
