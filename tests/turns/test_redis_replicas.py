@@ -1,0 +1,268 @@
+"""
+The turn log in Redis, seen from several replicas.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from outcrop.errors import ChatBusy, DuplicateTurn, LeaseLost, PositionExpired
+from outcrop.types import MessageStart, MessageStop, StreamFailed, TextDelta
+from tests.contract.stages import SUMMARY, opening, read_entries
+from tests.turns.redis_replicas import LEASE_SECONDS, Fleet, Transcript, assert_gapless, fleet_on, say, until
+
+STOP = MessageStop(stop_reason="end_turn")
+INTERRUPTED = StreamFailed(code="interrupted", message="the server has died")
+
+
+@pytest.fixture
+async def fleet(tmp_path: Path) -> AsyncIterator[Fleet]:
+    """
+    Run a fleet on a server of its own.
+    """
+    async with fleet_on(tmp_path) as ready:
+        yield ready
+
+
+async def test_every_replica_reads_a_turn_as_it_runs(fleet: Fleet) -> None:
+    """
+    Readers on other replicas get each entry when it is written, and the same transcript in the end.
+    """
+    here, there = await fleet.start(), await fleet.start()
+    lease = await here.log.acquire(opening())
+    transcripts = [Transcript(replica.log) for replica in (here, there, there)]
+    await say(here, lease, MessageStart(), TextDelta("a"))
+    for transcript in transcripts:
+        await transcript.reaches(2)
+    await say(here, lease, TextDelta("b"))
+    await here.log.finalize(lease, STOP, SUMMARY)
+    first, *others = [await transcript.whole() for transcript in transcripts]
+    assert [entry.event for entry in first] == [MessageStart(), TextDelta("a"), TextDelta("b"), STOP]
+    assert all(other == first for other in others)
+
+
+async def test_a_reader_goes_on_at_another_replica(fleet: Fleet) -> None:
+    """
+    From every position, another replica serves exactly the rest, while the turn runs and after it.
+    """
+    here, there = await fleet.start(), await fleet.start()
+    lease = await here.log.acquire(opening())
+    await say(here, lease, *(TextDelta(letter) for letter in "abcd"))
+    epoch = (await there.log.status("t", owner="me")).epoch
+    running = [Transcript(there.log, after=after, epoch=epoch) for after in range(5)]
+    await here.log.finalize(lease, STOP, SUMMARY)
+    whole = await read_entries(here.log)
+    for after in range(5):
+        assert await running[after].whole() == whole[after:]
+        assert await read_entries(there.log, after=after, epoch=epoch) == whole[after:]
+
+
+async def test_remote_readers_are_counted(fleet: Fleet) -> None:
+    """
+    The running replica is told how many others read, and when they leave.
+    """
+    here, there = await fleet.start(), await fleet.start()
+    await here.log.acquire(opening())
+    transcripts = [Transcript(there.log), Transcript(there.log)]
+    await here.listener.hears(lambda said: said.remote == [("t", 1)])
+    for transcript in transcripts:
+        await transcript.leave()
+    await here.listener.hears(lambda said: said.remote == [("t", 1), ("t", 0)])
+
+
+async def test_a_remote_reader_that_died_is_forgotten(fleet: Fleet) -> None:
+    """
+    A replica that reads and dies counts for one lease at most.
+    """
+    here, there = await fleet.start(), await fleet.start()
+    await here.log.acquire(opening())
+    transcript = Transcript(there.log)
+    await here.listener.hears(lambda said: said.remote == [("t", 1)])
+    await fleet.die(there)
+    await here.listener.hears(lambda said: said.remote == [("t", 1), ("t", 0)])
+    await transcript.leave()
+
+
+async def test_a_stop_reaches_the_replica_that_runs_the_turn(fleet: Fleet) -> None:
+    """
+    A turn can be stopped from any replica.
+    """
+    here, there = await fleet.start(), await fleet.start()
+    await here.log.acquire(opening())
+    await there.log.request_stop("t", owner="me")
+    await here.listener.hears(lambda said: said.stops == ["t"])
+    assert there.listener.stops == []
+
+
+async def test_a_stop_whose_message_was_lost_is_found_by_the_next_append(fleet: Fleet) -> None:
+    """
+    Redis keeps the wish to stop, and says so to whoever appends.
+    """
+    here = await fleet.start()
+    lease = await here.log.acquire(opening())
+    fleet.server.ask("HSET", "outcrop:turn:t", "stop", "1")
+    here.log.append(lease, [TextDelta("a")])
+    await here.listener.hears(lambda said: said.stops == ["t"])
+
+
+async def test_an_orphan_is_taken_over_once(fleet: Fleet) -> None:
+    """
+    When a replica dies, exactly one other gets each of its turns, with its request and a larger token.
+    """
+    dying, *others = [await fleet.start() for _ in range(3)]
+    lease = await dying.log.acquire(opening(request=b"question"))
+    await say(dying, lease, MessageStart(), TextDelta("a"))
+    remote = Transcript(others[0].log)
+    await remote.reaches(2)
+    await fleet.die(dying)
+    await until(lambda: any(other.listener.orphans for other in others))
+    heir = next(other for other in others if other.listener.orphans)
+    ((status, taken),) = heir.listener.orphans
+    assert (status.state, status.last_seq, status.opening.request) == ("running", 2, b"question")
+    assert taken.token > lease.token
+    assert [entry.event for entry in (await _take_all(heir.log, 2))] == [MessageStart(), TextDelta("a")]
+    heir.log.append(taken, [TextDelta("b", 1)])
+    await heir.log.finalize(taken, INTERRUPTED, SUMMARY)
+    whole = await remote.whole()
+    assert_gapless(whole)
+    assert [entry.event for entry in whole] == [MessageStart(), TextDelta("a"), TextDelta("b", 1), INTERRUPTED]
+    assert sum(len(other.listener.orphans) for other in others) == 1
+
+
+async def _take_all(log: object, last_seq: int) -> list[object]:
+    transcript = Transcript(log)  # type: ignore[arg-type]  # a log
+    await transcript.reaches(last_seq)
+    await transcript.leave()
+    return list(transcript.entries)
+
+
+async def test_a_replica_that_leaves_in_order_is_no_orphan(fleet: Fleet) -> None:
+    """
+    Closing gives the lease up; what still ran is taken over without waiting for the lease to run out.
+    """
+    leaving, other = await fleet.start(lease_seconds=600), await fleet.start()
+    await asyncio.sleep(LEASE_SECONDS)
+    lease = await leaving.log.acquire(opening())
+    leaving.log.append(lease, [TextDelta("a")])
+    fleet.replicas.remove(leaving)
+    await leaving.log.aclose()
+    await other.listener.hears(lambda said: len(said.orphans) == 1)
+    assert other.listener.orphans[0][0].last_seq == 1
+
+
+async def test_a_thawed_replica_cannot_write(fleet: Fleet) -> None:
+    """
+    A replica that was silent for too long learns that its turns are another's, and its readers see what that one wrote.
+    """
+    frozen, other = await fleet.start(), await fleet.start()
+    lease = await frozen.log.acquire(opening())
+    await say(frozen, lease, TextDelta("a"))
+    reader = Transcript(frozen.log)
+    await reader.reaches(1)
+    # Its lease runs out while it still lives: as if it had been stopped, and continued after the take-over.
+    await _silence(fleet, frozen.log.replica)
+    await other.listener.hears(lambda said: len(said.orphans) == 1)
+    await frozen.listener.hears(lambda said: len(said.losses) == 1)
+    assert isinstance(frozen.listener.losses[0][1], LeaseLost)
+    with pytest.raises(LeaseLost):
+        frozen.log.append(lease, [TextDelta("forged")])
+    with pytest.raises(LeaseLost):
+        await frozen.log.finalize(lease, STOP, SUMMARY)
+    await other.log.finalize(other.listener.orphans[0][1], INTERRUPTED, SUMMARY)
+    assert [entry.event for entry in await reader.whole()] == [TextDelta("a"), INTERRUPTED]
+
+
+async def test_what_a_frozen_replica_had_pending_is_refused(fleet: Fleet) -> None:
+    """
+    An append and a final event that reach Redis after the take-over change nothing.
+    """
+    frozen = await fleet.start(lease_seconds=600)
+    lease = await frozen.log.acquire(opening())
+    await say(frozen, lease, TextDelta("a"))
+    fleet.server.ask("HINCRBY", "outcrop:turn:t", "token", "1")
+    with pytest.raises(LeaseLost):
+        await frozen.log.finalize(lease, STOP, SUMMARY)
+    assert (await frozen.log.status("t", owner="me")).last_seq == 1
+
+
+async def _silence(fleet: Fleet, replica: str) -> None:
+    async with asyncio.timeout(30):
+        while not fleet.replicas[1].listener.orphans:
+            fleet.server.ask("ZADD", "outcrop:replicas", "1", replica)
+            await asyncio.sleep(0.02)
+
+
+async def test_one_of_many_begins_the_turn(fleet: Fleet) -> None:
+    """
+    Of 50 requests with one idempotency key, sent to two replicas at once, one begins a turn and all others name it.
+    """
+    replicas = [await fleet.start(), await fleet.start()]
+
+    async def begin(number: int) -> str:
+        try:
+            log = replicas[number % 2].log
+            return (await log.acquire(opening(f"t{number}", key="k", chat_id="c", fingerprint="f"))).turn_id
+        except DuplicateTurn as error:
+            return f"after {error.turn_id}"
+
+    answers = await asyncio.gather(*(begin(number) for number in range(50)))
+    (winner,) = [answer for answer in answers if not answer.startswith("after")]
+    assert sorted(set(answers)) == sorted({winner, f"after {winner}"})
+    with pytest.raises(ChatBusy) as caught:
+        await replicas[1].log.acquire(opening("late", chat_id="c"))
+    assert caught.value.turn_id == winner
+
+
+@pytest.mark.parametrize("after", [0, 7, 59])
+async def test_a_trimmed_mirror_loses_nothing(fleet: Fleet, after: int) -> None:
+    """
+    With almost no memory for mirrors, readers here and elsewhere still get every entry, from Redis.
+    """
+    here, there = await fleet.start(mirror_bytes=1000), await fleet.start(mirror_bytes=1000)
+    lease = await here.log.acquire(opening())
+    early = [Transcript(replica.log) for replica in (here, there)]
+    for number in range(60):
+        await say(here, lease, TextDelta(str(number), number))
+    late = [Transcript(replica.log, after=after) for replica in (here, there)]
+    await here.log.finalize(lease, STOP, SUMMARY)
+    whole = await early[0].whole()
+    assert_gapless(whole)
+    assert len(whole) == 61
+    assert await early[1].whole() == whole
+    for transcript in late:
+        assert await transcript.whole() == whole[after:]
+
+
+async def test_mirrors_go_with_their_last_reader(fleet: Fleet) -> None:
+    """
+    Nothing stays in memory of turns that have ended, or that nobody here reads any more.
+    """
+    here, there = await fleet.start(), await fleet.start()
+    for number in range(5):
+        lease = await here.log.acquire(opening())
+        transcripts = [Transcript(here.log), Transcript(there.log)]
+        here.log.append(lease, [TextDelta(str(number))])
+        await here.log.finalize(lease, STOP, SUMMARY)
+        for transcript in transcripts:
+            await transcript.whole()
+        await here.log.delete("t", owner="me")
+    for replica in (here, there):
+        assert not replica.log._holdings.mirrors
+        assert not replica.log._holdings.own
+        assert not replica.log._follower.followed
+        assert replica.log._holdings._budget._used == 0
+
+
+async def test_a_position_that_nobody_wrote_is_refused_elsewhere(fleet: Fleet) -> None:
+    """
+    A position beyond the log is refused by replicas that only read it, too.
+    """
+    here, there = await fleet.start(), await fleet.start()
+    lease = await here.log.acquire(opening())
+    await say(here, lease, TextDelta("a"))
+    for after in (-1, 2):
+        with pytest.raises(PositionExpired):
+            await there.log.subscribe("t", owner="me", wake=lambda: None, after=after)
+    assert not there.log._holdings.mirrors
