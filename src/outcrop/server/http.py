@@ -14,8 +14,11 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from outcrop import __version__
 from outcrop.accounts.authorise import Action, authorise
 from outcrop.errors import OutcropError
+from outcrop.server.chat_routes import ChatRoutes
+from outcrop.server.chat_socket import ChatEndpoint
 from outcrop.server.services import Services
 from outcrop.server.sockets import RawEndpoint
+from outcrop.server.turn_routes import TurnRoutes
 
 PAGE_FILES = {
     "/": ("index.html", "text/html; charset=utf-8"),
@@ -35,6 +38,9 @@ def build_routes(services: Services) -> list[BaseRoute]:
         _json_route("/api/models", "list_models", services, describe_models),
         _json_route("/v1/models", "list_models", services, describe_models_for_openai),
         WebSocketRoute("/ws/model", RawEndpoint(services), name="raw"),
+        WebSocketRoute("/api/chat", ChatEndpoint(services), name="chat"),
+        *ChatRoutes(services).routes(),
+        *TurnRoutes(services).routes(),
     ]
     page = files("outcrop.server") / "page"
     for path, (name, media_type) in PAGE_FILES.items():

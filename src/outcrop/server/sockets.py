@@ -3,6 +3,7 @@ The WebSocket routes.
 """
 
 import asyncio
+from abc import ABC, abstractmethod
 from typing import Any
 
 import structlog
@@ -16,21 +17,30 @@ from outcrop.errors import OutcropError
 from outcrop.server.direct import EXTENSION, DirectSocket
 from outcrop.server.idempotency import find_idempotency_key
 from outcrop.server.raw_session import RawSession
-from outcrop.server.services import Services
+from outcrop.server.services import Services, Session
 from outcrop.turns.endings import to_failure
 
 logger = structlog.get_logger(__name__)
 
 
-class RawEndpoint:
+class SocketEndpoint(ABC):
     """
-    Serve `WS /ws/model`.
+    Serve one WebSocket route: count its sockets, refuse and close them with a reason.
     """
 
     action: Action = "chat"
 
     def __init__(self, services: Services) -> None:
         self._services = services
+
+    @abstractmethod
+    def open(self, scope: Scope, socket: DirectSocket) -> Session:
+        """
+        Authorise the handshake and make the session; it must not begin before `run`.
+
+        Raises:
+            OutcropError: the socket is closed with this reason.
+        """
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """
@@ -43,7 +53,7 @@ class RawEndpoint:
             return
         socket: DirectSocket = scope["extensions"][EXTENSION]
         try:
-            session = self._open(scope, socket)
+            session = self.open(scope, socket)
         except OutcropError as error:
             await send(_accept(scope))
             await _close(send, receive, to_close(to_failure(error)))
@@ -57,7 +67,29 @@ class RawEndpoint:
             services.close_session(session)
             session.on_gone()
 
-    def _open(self, scope: Scope, socket: DirectSocket) -> RawSession:
+    async def _serve(self, session: Session, socket: DirectSocket, receive: Receive, send: Send) -> None:
+        closing = await session.run()
+        if closing is None:
+            return
+        logger.info("socket closed", close_code=closing[0])
+        socket.listener = None
+        # A peer that reads nothing would keep the close frame waiting behind its unsent answer for ever.
+        drop = asyncio.get_running_loop().call_later(self._services.settings.slow_reader_timeout_seconds, socket.abort)
+        try:
+            await _close(send, receive, closing)
+        finally:
+            drop.cancel()
+
+
+class RawEndpoint(SocketEndpoint):
+    """
+    Serve `WS /ws/model`.
+    """
+
+    def open(self, scope: Scope, socket: DirectSocket) -> RawSession:
+        """
+        Parse the query and make the session. See `SocketEndpoint.open`.
+        """
         services = self._services
         principal = services.authenticator.authenticate(scope["headers"], scope["subprotocols"])
         authorise(principal, self.action)
@@ -71,19 +103,6 @@ class RawEndpoint:
             owner=principal.principal_id,
             idempotency_key=find_idempotency_key(scope["headers"]),
         )
-
-    async def _serve(self, session: RawSession, socket: DirectSocket, receive: Receive, send: Send) -> None:
-        closing = await session.run()
-        if closing is None:
-            return
-        logger.info("raw socket closed", close_code=closing[0])
-        socket.listener = None
-        # A peer that reads nothing would keep the close frame waiting behind its unsent answer for ever.
-        drop = asyncio.get_running_loop().call_later(self._services.settings.slow_reader_timeout_seconds, socket.abort)
-        try:
-            await _close(send, receive, closing)
-        finally:
-            drop.cancel()
 
 
 def _accept(scope: Scope) -> dict[str, Any]:
