@@ -100,6 +100,8 @@ def test_the_readmes_python(gateway_url: str, emulator: tuple[Process, str]) -> 
         "ws://127.0.0.1:8080", gateway_url.replace("http", "ws")
     )
     assert run(sys.executable, "-c", socket_example)
+    client_example = fenced("python", "outcrop.client").replace("http://127.0.0.1:8080", gateway_url)
+    assert len(run(sys.executable, "-c", client_example)) > 50
     boto3_example = fenced("python", "import boto3").replace("http://127.0.0.1:9099", emulator[1])
     assert "simulated" in run(sys.executable, "-c", boto3_example)
 
