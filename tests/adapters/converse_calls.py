@@ -7,12 +7,13 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from outcrop.adapters.converse import ConverseAdapter
+from outcrop.calls import ResolvedModel, UpstreamMessage
 from outcrop.catalogue.models import load_catalogue
 from outcrop.catalogue.refusals import find_refusals
 from outcrop.emulator.server import EmulatorServer
 from outcrop.emulator.settings import EmulatorConfig
 from outcrop.turns.fold import Answer, fold
-from outcrop.types import ChatRequest, Message, ResolvedModel, StreamEvent, TextPart, UpstreamMessage
+from outcrop.types import ChatRequest, Message, StreamEvent, TextPart
 from outcrop.upstream.client import BedrockClient
 from outcrop.upstream.credentials import StaticCredentials
 from outcrop.wire.sigv4 import Credentials

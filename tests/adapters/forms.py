@@ -12,16 +12,8 @@ from typing import Any
 import msgspec
 
 from outcrop.adapters.registry import ADAPTERS
-from outcrop.types import (
-    ChatRequest,
-    Message,
-    MessageStop,
-    Part,
-    ResolvedModel,
-    StreamEvent,
-    TextPart,
-    UpstreamCall,
-)
+from outcrop.calls import ResolvedModel, UpstreamCall
+from outcrop.types import ChatRequest, Message, MessageStop, Part, StreamEvent, TextPart
 
 Json = dict[str, Any]
 

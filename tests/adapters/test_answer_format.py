@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from outcrop.adapters.registry import find_adapter
+from outcrop.calls import ResolvedModel
 from outcrop.errors import RequestError
-from outcrop.types import AnswerFormat, ChatRequest, GenerationParams, Message, Reasoning, ResolvedModel, TextPart
+from outcrop.types import AnswerFormat, ChatRequest, GenerationParams, Message, Reasoning, TextPart
 
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 DEFAULTS = GenerationParams()

@@ -9,8 +9,9 @@ import pytest
 
 from outcrop.adapters.anthropic import AnthropicAdapter
 from outcrop.adapters.anthropic_request import PROVIDER_OPTIONS
+from outcrop.calls import ResolvedModel
 from outcrop.errors import RequestError
-from outcrop.types import ChatRequest, GenerationParams, Message, Reasoning, ResolvedModel, TextPart
+from outcrop.types import ChatRequest, GenerationParams, Message, Reasoning, TextPart
 
 MODEL = ResolvedModel(name="claude", model_id="us.claude", base_id="claude", family="anthropic")
 

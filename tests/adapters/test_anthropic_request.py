@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from outcrop.adapters.anthropic import AnthropicAdapter
+from outcrop.calls import ResolvedModel, UpstreamCall
 from outcrop.errors import RequestError
 from outcrop.types import (
     ChatRequest,
@@ -19,13 +20,11 @@ from outcrop.types import (
     Part,
     Reasoning,
     ReasoningPart,
-    ResolvedModel,
     TextPart,
     ToolChoice,
     ToolResultPart,
     ToolSpec,
     ToolUsePart,
-    UpstreamCall,
 )
 
 MODEL = ResolvedModel(name="claude", model_id="us.claude", base_id="claude", family="anthropic")

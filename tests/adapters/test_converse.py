@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from outcrop.adapters.converse import ConverseAdapter
 from outcrop.adapters.converse_shapes import STOP_REASONS
 from outcrop.adapters.registry import find_adapter
+from outcrop.calls import ResolvedModel
 from outcrop.errors import InvalidMessage
 from outcrop.turns.fold import fold
 from outcrop.turns.ports import Adapter, StreamDecoder
-from outcrop.types import MessageStop, ReasoningPart, ResolvedModel, StreamEvent, TextPart, ToolUsePart
+from outcrop.types import MessageStop, ReasoningPart, StreamEvent, TextPart, ToolUsePart
 
 Json = dict[str, Any]
 Event = tuple[str, Json]

@@ -9,8 +9,9 @@ import pytest
 
 from outcrop.adapters.converse import ConverseAdapter
 from outcrop.adapters.converse_families import FAMILIES, UNKNOWN, find_converse_family
+from outcrop.calls import ResolvedModel
 from outcrop.errors import RequestError
-from outcrop.types import ChatRequest, GenerationParams, Message, Reasoning, ResolvedModel, TextPart
+from outcrop.types import ChatRequest, GenerationParams, Message, Reasoning, TextPart
 
 Json = dict[str, Any]
 

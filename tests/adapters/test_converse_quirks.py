@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from outcrop.adapters.converse import ConverseAdapter
+from outcrop.calls import ResolvedModel
 from outcrop.errors import RequestError
 from outcrop.types import (
     CacheTtl,
@@ -19,7 +20,6 @@ from outcrop.types import (
     Message,
     Part,
     ReasoningPart,
-    ResolvedModel,
     Role,
     TextPart,
     ToolChoice,

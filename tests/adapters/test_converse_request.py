@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from outcrop.adapters.converse import ConverseAdapter
+from outcrop.calls import ResolvedModel
 from outcrop.errors import RequestError
 from outcrop.types import (
     ChatRequest,
@@ -18,7 +19,6 @@ from outcrop.types import (
     Message,
     Part,
     ReasoningPart,
-    ResolvedModel,
     TextPart,
     ToolChoice,
     ToolResultPart,

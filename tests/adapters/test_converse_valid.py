@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 
 from outcrop.adapters.converse import ConverseAdapter
 from outcrop.adapters.converse_blocks import DOCUMENT_FORMATS, IMAGE_FORMATS
+from outcrop.calls import ResolvedModel, UpstreamCall
 from outcrop.errors import RequestError
 from outcrop.types import (
     ChatRequest,
@@ -32,13 +33,11 @@ from outcrop.types import (
     Message,
     Reasoning,
     ReasoningPart,
-    ResolvedModel,
     TextPart,
     ToolChoice,
     ToolResultPart,
     ToolSpec,
     ToolUsePart,
-    UpstreamCall,
 )
 
 Json = dict[str, Any]

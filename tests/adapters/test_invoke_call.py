@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from outcrop.adapters.invoke_call import LATENCIES, SERVICE_TIERS, make_call, to_headers
+from outcrop.calls import ResolvedModel
 from outcrop.errors import RequestError
-from outcrop.types import ChatRequest, Guardrail, ResolvedModel
+from outcrop.types import ChatRequest, Guardrail
 from tests.adapters.forms import ask
 
 MODEL = ResolvedModel(name="m", model_id="maker.m", base_id="maker.m", family="llama3")

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from outcrop.adapters.llama import LlamaAdapter
 from outcrop.adapters.llama_template import LLAMA3, LLAMA4
+from outcrop.calls import ResolvedModel, UpstreamCall
 from outcrop.errors import InvalidMessage, RequestError, StreamInterrupted
 from outcrop.turns.fold import fold
 from outcrop.types import (
@@ -28,14 +29,12 @@ from outcrop.types import (
     Part,
     Reasoning,
     ReasoningPart,
-    ResolvedModel,
     StreamEvent,
     TextDelta,
     TextPart,
     ToolResultPart,
     ToolSpec,
     ToolUsePart,
-    UpstreamCall,
     Usage,
     UsageReport,
 )

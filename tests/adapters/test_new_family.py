@@ -15,21 +15,11 @@ from outcrop.adapters.payloads import decode_payload
 from outcrop.adapters.prompt_text import to_turns
 from outcrop.adapters.registry import ADAPTERS, find_adapter
 from outcrop.adapters.request_rules import check_request
+from outcrop.calls import ResolvedModel, UpstreamCall
 from outcrop.errors import InvalidMessage, RequestError, StreamInterrupted, UnknownModel
 from outcrop.turns.fold import fold
 from outcrop.turns.ports import Adapter, StreamDecoder
-from outcrop.types import (
-    ChatRequest,
-    ImagePart,
-    MessageStart,
-    MessageStop,
-    ResolvedModel,
-    StreamEvent,
-    TextDelta,
-    UpstreamCall,
-    Usage,
-    UsageReport,
-)
+from outcrop.types import ChatRequest, ImagePart, MessageStart, MessageStop, StreamEvent, TextDelta, Usage, UsageReport
 from tests.adapters.forms import ask
 
 PEBBLE = ResolvedModel(name="pebble", model_id="quarry.pebble-1", base_id="quarry.pebble-1", family="pebble")

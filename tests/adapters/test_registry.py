@@ -6,10 +6,10 @@ import pytest
 
 from outcrop.adapters.llama import LlamaAdapter
 from outcrop.adapters.registry import ADAPTERS, find_adapter
+from outcrop.calls import ResolvedModel
 from outcrop.catalogue.resolve import list_models, resolve
 from outcrop.errors import UnknownModel
 from outcrop.turns.ports import Adapter, AdapterLookup, StreamDecoder
-from outcrop.types import ResolvedModel
 
 lookup: AdapterLookup = find_adapter
 

@@ -5,6 +5,7 @@ The fields that a request uses have the names that models refuse them by.
 import pytest
 
 from outcrop.adapters.request_rules import FIELDS, check_refusals, used_fields
+from outcrop.calls import ResolvedModel
 from outcrop.errors import RequestError
 from outcrop.types import (
     AnswerFormat,
@@ -16,7 +17,6 @@ from outcrop.types import (
     Message,
     Reasoning,
     ReasoningPart,
-    ResolvedModel,
     TextPart,
     ToolChoice,
     ToolResultPart,

@@ -169,7 +169,7 @@ async def run_gateways() -> AsyncIterator[dict[Route, Services]]:
         info = UpstreamInfo(kind="emulator", region=REGION, endpoint_url=emulator.url, credentials="static")
         families = representatives()
         yield {
-            route: build_services(load_settings({"routes": dict.fromkeys(families, route)}), client, info)
+            route: await build_services(load_settings({"routes": dict.fromkeys(families, route)}), client, info)
             for route in ROUTES
         }
 
@@ -190,14 +190,16 @@ async def ask(services: Services, base_id: str, case: Case, *, stream: bool) -> 
         tool_choice=case.tool_choice,
         stream=stream,
     )
-    turn = await services.turns.start(request, owner="matrix", grace_seconds=0)
-    ended = asyncio.Event()
-    reader = turn.subscribe(lambda: ended.set() if turn.terminal is not None else None)
-    async with asyncio.timeout(20):
-        await ended.wait()
+    started = await services.turns.start(request, owner="matrix", grace_seconds=0)
+    more = asyncio.Event()
+    reader = await services.turns.subscribe(started.turn_id, owner="matrix", wake=more.set)
     events: list[StreamEvent] = []
-    while entries := reader.take():
-        events += [entry.event for entry in entries]
+    async with asyncio.timeout(20):
+        while not reader.ended:
+            more.clear()
+            events += [entry.event for entry in reader.take()]
+            if not reader.ended:
+                await more.wait()
     reader.close()
     return fold(events)
 

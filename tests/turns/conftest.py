@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from outcrop.accounts.limits import OpenBudget
+from outcrop.calls import MessageSink, ResolvedModel, StreamEnd, UpstreamCall, WholeAnswer
 from outcrop.errors import StreamInterrupted
 from outcrop.history.ledger import MemoryLedger
 from outcrop.turns.acceptance import TurnLimits
@@ -19,17 +20,7 @@ from outcrop.turns.ports import Ports
 from outcrop.turns.reader import TurnReader
 from outcrop.turns.service import TurnService
 from outcrop.turns.turn import Turn
-from outcrop.types import (
-    ChatRequest,
-    Message,
-    MessageSink,
-    ResolvedModel,
-    StreamEnd,
-    StreamEvent,
-    TextPart,
-    UpstreamCall,
-    WholeAnswer,
-)
+from outcrop.types import ChatRequest, Message, StreamEvent, TextPart
 
 EVENTS = msgspec.json.Decoder(StreamEvent)
 

@@ -5,6 +5,7 @@ Turns whose replica has died: they end as interrupted, or another call goes on w
 import msgspec
 import pytest
 
+from outcrop.calls import ResolvedModel
 from outcrop.turns.orphans import continue_request
 from outcrop.turns.records import Lease, TurnOpening
 from outcrop.types import (
@@ -15,7 +16,6 @@ from outcrop.types import (
     MessageStart,
     MessageStop,
     ReasoningDelta,
-    ResolvedModel,
     StreamEvent,
     StreamFailed,
     TextDelta,

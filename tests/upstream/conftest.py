@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import uvloop
 
-from outcrop.types import UpstreamCall, UpstreamMessage
+from outcrop.calls import UpstreamCall, UpstreamMessage
 from outcrop.upstream.client import BedrockClient
 from outcrop.upstream.credentials import CredentialSource, StaticCredentials
 from outcrop.upstream.deadlines import Deadlines

@@ -12,8 +12,8 @@ from botocore.credentials import Credentials as BotocoreCredentials
 from hypothesis import given
 from hypothesis import strategies as st
 
+from outcrop.calls import UpstreamCall
 from outcrop.errors import RequestError, RequestTooLarge, UpstreamDenied
-from outcrop.types import UpstreamCall
 from outcrop.upstream.credentials import Identity
 from outcrop.upstream.endpoint import Endpoint, parse_endpoint
 from outcrop.upstream.request import MAX_BODY_BYTES, Attempt, build_head, build_target, check_call, encode_request

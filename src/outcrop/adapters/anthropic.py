@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from outcrop.adapters.anthropic_request import build_body
 from outcrop.adapters.anthropic_stream import AnthropicStreamDecoder, parse_whole_answer
 from outcrop.adapters.invoke_call import make_call
-from outcrop.types import ChatRequest, ResolvedModel, StreamEvent, UpstreamCall
+from outcrop.calls import ResolvedModel, UpstreamCall
+from outcrop.types import ChatRequest, StreamEvent
 
 
 class AnthropicAdapter:

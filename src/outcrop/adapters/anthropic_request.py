@@ -11,6 +11,7 @@ from typing import Any
 
 from outcrop.adapters.payloads import Json
 from outcrop.adapters.request_rules import check_request, drop_empty
+from outcrop.calls import ResolvedModel
 from outcrop.errors import RequestError
 from outcrop.types import (
     CacheTtl,
@@ -21,7 +22,6 @@ from outcrop.types import (
     Part,
     Reasoning,
     ReasoningPart,
-    ResolvedModel,
     TextPart,
     ToolChoice,
     ToolResultPart,

@@ -14,7 +14,8 @@ from outcrop.adapters.chat_messages import to_messages, to_tool, to_tool_choice
 from outcrop.adapters.invoke_call import make_call
 from outcrop.adapters.payloads import Json
 from outcrop.adapters.request_rules import bound_answer, check_request, drop_empty
-from outcrop.types import ChatRequest, ResolvedModel, StreamEvent, ToolChoice, UpstreamCall
+from outcrop.calls import ResolvedModel, UpstreamCall
+from outcrop.types import ChatRequest, StreamEvent, ToolChoice
 
 
 class ChatFormat(msgspec.Struct, frozen=True, kw_only=True):

@@ -28,8 +28,9 @@ from outcrop.adapters.token_counts import (
     TokenCounts,
     parse_metric_headers,
 )
+from outcrop.calls import ResolvedModel, UpstreamCall
 from outcrop.errors import ModelFailed
-from outcrop.types import ChatRequest, ResolvedModel, Role, StopReason, StreamEvent, UpstreamCall
+from outcrop.types import ChatRequest, Role, StopReason, StreamEvent
 
 FAMILY_REFUSES = frozenset({"documents", "effort", "images", "prefill", "reasoning", "reasoning_parts", "tools"})
 PROVIDER_OPTIONS = frozenset(

@@ -22,7 +22,8 @@ from outcrop.adapters.token_counts import (
     TokenCounts,
     parse_metric_headers,
 )
-from outcrop.types import ChatRequest, ResolvedModel, StopReason, StreamEvent, UpstreamCall, Usage, UsageReport
+from outcrop.calls import ResolvedModel, UpstreamCall
+from outcrop.types import ChatRequest, StopReason, StreamEvent, Usage, UsageReport
 
 STOP_REASONS: Mapping[str, StopReason] = {"stop": "end_turn", "length": "max_tokens"}
 """

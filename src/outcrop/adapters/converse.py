@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from outcrop.adapters.converse_request import build_body
 from outcrop.adapters.converse_stream import ConverseStreamDecoder
 from outcrop.adapters.request_rules import encode_body
-from outcrop.types import ChatRequest, ResolvedModel, StreamEvent, UpstreamCall
+from outcrop.calls import ResolvedModel, UpstreamCall
+from outcrop.types import ChatRequest, StreamEvent
 
 
 class ConverseAdapter:

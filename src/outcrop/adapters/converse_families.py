@@ -12,8 +12,9 @@ from collections.abc import Callable
 import msgspec
 
 from outcrop.adapters.payloads import Json
+from outcrop.calls import ResolvedModel
 from outcrop.errors import RequestError
-from outcrop.types import Reasoning, ReasoningEffort, ResolvedModel
+from outcrop.types import Reasoning, ReasoningEffort
 
 MIN_REASONING_BUDGET = 1024
 

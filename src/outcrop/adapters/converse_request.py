@@ -22,13 +22,13 @@ from outcrop.adapters.converse_families import (
 from outcrop.adapters.converse_turns import Turn, arrange_turns, is_blank, with_turns
 from outcrop.adapters.payloads import Json
 from outcrop.adapters.request_rules import bound_answer, bound_stop_sequences, check_ranges, check_refusals, drop_empty
+from outcrop.calls import ResolvedModel
 from outcrop.errors import RequestError
 from outcrop.types import (
     AnswerFormat,
     ChatRequest,
     GenerationParams,
     Guardrail,
-    ResolvedModel,
     ToolChoice,
     ToolResultPart,
     ToolSpec,

@@ -16,6 +16,7 @@ What no model takes is refused, with words that say what to change.
 import msgspec
 
 from outcrop.adapters.converse_families import ConverseFamily
+from outcrop.calls import ResolvedModel
 from outcrop.errors import RequestError
 from outcrop.types import (
     ChatRequest,
@@ -24,7 +25,6 @@ from outcrop.types import (
     Message,
     Part,
     ReasoningPart,
-    ResolvedModel,
     Role,
     TextPart,
     ToolResultPart,

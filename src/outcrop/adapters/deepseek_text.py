@@ -24,7 +24,8 @@ from outcrop.adapters.payloads import Json
 from outcrop.adapters.prompt_text import break_tokens, join_system, to_turns
 from outcrop.adapters.request_rules import bound_answer, bound_stop_sequences, check_request, drop_empty
 from outcrop.adapters.token_counts import METRICS_FIELD
-from outcrop.types import ChatRequest, ResolvedModel
+from outcrop.calls import ResolvedModel
+from outcrop.types import ChatRequest
 
 MAX_STOP_SEQUENCES = 10
 MAX_OUTPUT_TOKENS = 32_768

@@ -5,7 +5,8 @@ What an adapter is, in the adapters' own words; the heart asks for the same shap
 from collections.abc import Mapping
 from typing import Protocol
 
-from outcrop.types import ChatRequest, ResolvedModel, StreamEvent, UpstreamCall
+from outcrop.calls import ResolvedModel, UpstreamCall
+from outcrop.types import ChatRequest, StreamEvent
 
 
 class FamilyDecoder(Protocol):

@@ -14,8 +14,9 @@ from typing import Any
 import msgspec
 
 from outcrop.adapters.request_rules import GUARDRAIL_OPTION, encode_body
+from outcrop.calls import ResolvedModel, UpstreamCall
 from outcrop.errors import RequestError
-from outcrop.types import ChatRequest, Guardrail, ResolvedModel, UpstreamCall
+from outcrop.types import ChatRequest, Guardrail
 
 MAX_METADATA_PAIRS = 16
 MAX_METADATA_CHARACTERS = 256

@@ -12,7 +12,8 @@ from outcrop.adapters.llama_template import LlamaTemplate, render_prompt
 from outcrop.adapters.payloads import Json
 from outcrop.adapters.request_rules import bound_answer, check_request
 from outcrop.adapters.token_counts import METRICS_FIELD, NO_METRICS, InvocationMetrics
-from outcrop.types import ChatRequest, ImagePart, ResolvedModel
+from outcrop.calls import ResolvedModel
+from outcrop.types import ChatRequest, ImagePart
 
 DEFAULT_MAX_TOKENS = 512
 DEFAULT_TEMPERATURE = 0.5

@@ -20,8 +20,9 @@ from outcrop.adapters.payloads import Json
 from outcrop.adapters.prompt_text import TextTurn, break_tokens, join_system, to_turns
 from outcrop.adapters.request_rules import bound_answer, bound_stop_sequences, check_request, drop_empty
 from outcrop.adapters.token_counts import METRICS_FIELD
+from outcrop.calls import ResolvedModel
 from outcrop.errors import RequestError
-from outcrop.types import ChatRequest, ResolvedModel
+from outcrop.types import ChatRequest
 
 MAX_STOP_SEQUENCES = 10
 FAMILY_REFUSES = frozenset({"documents", "effort", "images", "reasoning", "reasoning_parts", "tools"})

@@ -16,20 +16,19 @@ from outcrop.adapters.invoke_call import make_call
 from outcrop.adapters.nova_stream import NovaDecoder, parse_whole_answer
 from outcrop.adapters.payloads import Json
 from outcrop.adapters.request_rules import bound_answer, check_request, drop_empty
+from outcrop.calls import ResolvedModel, UpstreamCall
 from outcrop.errors import RequestError
 from outcrop.types import (
     ChatRequest,
     GenerationParams,
     ImagePart,
     Part,
-    ResolvedModel,
     StreamEvent,
     TextPart,
     ToolChoice,
     ToolResultPart,
     ToolSpec,
     ToolUsePart,
-    UpstreamCall,
 )
 
 SCHEMA_VERSION = "messages-v1"

@@ -19,8 +19,8 @@ from outcrop.adapters.nova import NovaAdapter
 from outcrop.adapters.openai_chat import OPENAI_CHAT
 from outcrop.adapters.titan import TitanAdapter
 from outcrop.adapters.writer import WRITER
+from outcrop.calls import ResolvedModel
 from outcrop.errors import UnknownModel
-from outcrop.types import ResolvedModel
 
 ADAPTERS: Mapping[str, FamilyAdapter] = {
     "anthropic": AnthropicAdapter(),

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from outcrop.calls import ResolvedModel
 from outcrop.errors import RequestError
 from outcrop.types import (
     ChatRequest,
@@ -19,7 +20,6 @@ from outcrop.types import (
     ImagePart,
     Part,
     ReasoningPart,
-    ResolvedModel,
     ToolResultPart,
     ToolUsePart,
 )

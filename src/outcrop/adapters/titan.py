@@ -20,8 +20,9 @@ from outcrop.adapters.payloads import Json
 from outcrop.adapters.prompt_text import to_turns
 from outcrop.adapters.request_rules import bound_answer, check_request, drop_empty
 from outcrop.adapters.token_counts import METRICS_FIELD, NO_METRICS, InvocationMetrics
+from outcrop.calls import ResolvedModel
 from outcrop.errors import RequestError
-from outcrop.types import ChatRequest, ResolvedModel, Role, StopReason
+from outcrop.types import ChatRequest, Role, StopReason
 
 FAMILY_REFUSES = frozenset(
     {"documents", "effort", "images", "reasoning", "reasoning_parts", "system", "tools", "top_k"}

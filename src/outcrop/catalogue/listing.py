@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from outcrop.calls import ResolvedModel
 from outcrop.catalogue.models import (
     Catalogue,
     Feature,
@@ -21,7 +22,6 @@ from outcrop.catalogue.models import (
     load_catalogue,
 )
 from outcrop.catalogue.pricing import prefix_of
-from outcrop.types import ResolvedModel
 
 
 class ListedPrice(msgspec.Struct, frozen=True, kw_only=True):

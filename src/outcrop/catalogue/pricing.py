@@ -2,8 +2,9 @@
 What a call costs at list price.
 """
 
+from outcrop.calls import ResolvedModel
 from outcrop.catalogue.models import Catalogue, ModelEntry
-from outcrop.types import ResolvedModel, Usage
+from outcrop.types import Usage
 
 TOKENS_PER_PRICE = 1_000_000
 

@@ -12,11 +12,11 @@ from difflib import get_close_matches
 
 import msgspec
 
+from outcrop.calls import ResolvedModel
 from outcrop.catalogue.listing import ListedModel, describe_model
 from outcrop.catalogue.models import Catalogue, LearnedModel, ModelEntry, Route, load_catalogue
 from outcrop.catalogue.refusals import find_refusals
 from outcrop.errors import SettingsError, UnknownModel
-from outcrop.types import ResolvedModel
 
 DEFAULT_SHORT_NAMES: Mapping[str, str] = {
     "llama3": "meta.llama3-70b-instruct-v1:0",

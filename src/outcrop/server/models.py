@@ -14,6 +14,7 @@ from typing import Any
 
 import structlog
 
+from outcrop.calls import ResolvedModel
 from outcrop.catalogue.cache import find_cache_file, read_snapshot, write_snapshot
 from outcrop.catalogue.listing import ListedModel, describe_listing, warning_for
 from outcrop.catalogue.models import Catalogue, add_file, load_catalogue
@@ -22,7 +23,7 @@ from outcrop.catalogue.resolve import DEFAULT_SHORT_NAMES, check_routes, list_mo
 from outcrop.catalogue.snapshot import Snapshot, make_snapshot, merge_snapshot
 from outcrop.errors import OutcropError, SettingsError, StoreError, UnknownModel
 from outcrop.settings import Settings
-from outcrop.types import ResolvedModel, Usage
+from outcrop.types import Usage
 from outcrop.upstream.control_plane import CONTROL_ENDPOINT_VARIABLES, find_control_url, list_region
 
 RUNTIME_ENDPOINT_VARIABLE = "AWS_ENDPOINT_URL_BEDROCK_RUNTIME"

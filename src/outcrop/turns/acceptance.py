@@ -7,11 +7,12 @@ import secrets
 
 import msgspec
 
+from outcrop.calls import ResolvedModel, UpstreamCall
 from outcrop.errors import OutcropError
 from outcrop.turns.ports import Ports
 from outcrop.turns.records import Lease, TurnOpening
 from outcrop.turns.turn import TurnPlan
-from outcrop.types import ChatRequest, ResolvedModel, UpstreamCall, Usage
+from outcrop.types import ChatRequest, Usage
 
 
 class TurnLimits(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 import structlog
 
+from outcrop.calls import ResolvedModel, UpstreamCall
 from outcrop.errors import RequestError, StoreError
 from outcrop.turns.endings import to_interruption
 from outcrop.turns.fold import CHARACTERS_PER_TOKEN, add_usage, estimate_usage
@@ -23,13 +24,11 @@ from outcrop.types import (
     Message,
     MessageStart,
     ReasoningDelta,
-    ResolvedModel,
     StreamEvent,
     TextDelta,
     TextPart,
     ToolUseDelta,
     ToolUseStart,
-    UpstreamCall,
     Usage,
     UsageReport,
 )

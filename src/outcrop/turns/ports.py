@@ -10,17 +10,9 @@ from typing import Protocol
 
 import msgspec
 
+from outcrop.calls import MessageSink, ResolvedModel, StreamEnd, UpstreamCall, WholeAnswer
 from outcrop.turns.log import TurnLog
-from outcrop.types import (
-    ChatRequest,
-    MessageSink,
-    ResolvedModel,
-    StreamEnd,
-    StreamEvent,
-    UpstreamCall,
-    Usage,
-    WholeAnswer,
-)
+from outcrop.types import ChatRequest, StreamEvent, Usage
 
 
 class Upstream(Protocol):

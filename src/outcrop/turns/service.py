@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 import structlog
 
+from outcrop.calls import ResolvedModel
 from outcrop.errors import (
     Draining,
     DuplicateTurn,
@@ -28,7 +29,7 @@ from outcrop.turns.ports import Ports
 from outcrop.turns.reader import TurnReader
 from outcrop.turns.records import Lease, TurnStatus, state_after
 from outcrop.turns.turn import Turn, TurnPlan
-from outcrop.types import ChatRequest, ResolvedModel
+from outcrop.types import ChatRequest
 
 ADOPTION_PAUSES_SECONDS = (0.5, 1, 2, 4, 8, 16, 32)
 """

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 import structlog
 
+from outcrop.calls import ResolvedModel, UpstreamCall
 from outcrop.errors import LeaseLost, StoreError, StreamInterrupted
 from outcrop.turns.endings import log_failure, to_failure, to_interruption
 from outcrop.turns.fold import add_usage, estimate_usage, merge_deltas
@@ -21,14 +22,12 @@ from outcrop.types import (
     MessageStart,
     MessageStop,
     ReasoningDelta,
-    ResolvedModel,
     StreamEvent,
     StreamFailed,
     TerminalEvent,
     TextDelta,
     ToolUseDelta,
     ToolUseStart,
-    UpstreamCall,
     Usage,
     UsageReport,
 )

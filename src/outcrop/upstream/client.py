@@ -15,8 +15,8 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from outcrop.calls import MessageSink, StreamEnd, UpstreamCall, WholeAnswer
 from outcrop.errors import UpstreamError, UpstreamTimeout
-from outcrop.types import MessageSink, StreamEnd, UpstreamCall, WholeAnswer
 from outcrop.upstream import exceptions
 from outcrop.upstream.connection import Connection
 from outcrop.upstream.credentials import CredentialSource, Identity, missing

@@ -10,8 +10,8 @@ from typing import Literal
 
 import msgspec
 
+from outcrop.calls import MessageSink, UpstreamMessage
 from outcrop.errors import InvalidMessage, StreamInterrupted, TruncatedStream, UpstreamError, UpstreamTimeout, WireError
-from outcrop.types import MessageSink, UpstreamMessage
 from outcrop.upstream import exceptions
 from outcrop.upstream.connection import Connection, ConnectionLost, ResponseHead
 from outcrop.upstream.deadlines import Deadlines, Watch

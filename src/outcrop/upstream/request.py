@@ -12,8 +12,8 @@ from urllib.parse import quote
 
 import msgspec
 
+from outcrop.calls import Operation, UpstreamCall
 from outcrop.errors import InvalidMessage, RequestError, RequestTooLarge, UpstreamDenied
-from outcrop.types import Operation, UpstreamCall
 from outcrop.upstream.credentials import Identity
 from outcrop.upstream.endpoint import Endpoint
 from outcrop.wire import sigv4

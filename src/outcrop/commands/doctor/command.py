@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from rich.console import Console
 from rich.text import Text
 
+from outcrop.calls import ResolvedModel
 from outcrop.catalogue.models import add_file, load_catalogue
 from outcrop.catalogue.resolve import DEFAULT_SHORT_NAMES, resolve
 from outcrop.commands.doctor.findings import (
@@ -34,7 +35,6 @@ from outcrop.emulator.server import EmulatorServer
 from outcrop.emulator.settings import EmulatorConfig
 from outcrop.errors import CredentialsMissing, OutcropError
 from outcrop.settings import Settings
-from outcrop.types import ResolvedModel
 from outcrop.upstream.client import BedrockClient
 from outcrop.upstream.credentials import BotocoreCredentials, CredentialSource, Identity, StaticCredentials
 from outcrop.upstream.deadlines import Deadlines

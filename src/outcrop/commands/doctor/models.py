@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Callable, Iterable
 
 from outcrop.adapters.registry import find_adapter
+from outcrop.calls import ResolvedModel, UpstreamMessage
 from outcrop.commands.doctor.findings import Finding
 from outcrop.errors import OutcropError, UpstreamDenied, UpstreamThrottled
-from outcrop.types import ChatRequest, GenerationParams, Message, ResolvedModel, TextPart, UpstreamMessage
+from outcrop.types import ChatRequest, GenerationParams, Message, TextPart
 from outcrop.upstream.client import BedrockClient
 
 Resolver = Callable[[str], ResolvedModel]
