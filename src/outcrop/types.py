@@ -193,7 +193,8 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     `model` is what the client wrote. `stream` says which of Bedrock's operations is called, not how the client is
     answered. `latency`, `service_tier`, `guardrail` and `request_metadata` are Bedrock's own, for whichever model.
     `provider_options` are fields for the model's own body that have no name here; an adapter that can't send one
-    refuses it.
+    refuses it. `native_body` is a body of the model's own, sent as it came; `messages` is empty then, and the answer's
+    payloads are events of their own (`NativePayload`).
     """
 
     model: str
@@ -209,6 +210,7 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     service_tier: Literal["priority", "default", "flex", "reserved"] | None = None
     request_metadata: Mapping[str, str] = {}
     provider_options: Mapping[str, Any] = {}
+    native_body: bytes | None = None
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
@@ -283,6 +285,14 @@ class UsageReport(msgspec.Struct, frozen=True, gc=False, tag="usage", tag_field=
     usage: Usage
 
 
+class NativePayload(msgspec.Struct, frozen=True, gc=False, tag="native", tag_field="type"):
+    """
+    Hold one payload as the model wrote it, where a native body was asked for. The events that it means follow it.
+    """
+
+    payload: bytes
+
+
 class AnswerContinued(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="continued", tag_field="type"):
     """
     Mark the seam where a second call goes on with the answer of one that was lost.
@@ -319,7 +329,7 @@ class StreamFailed(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="fai
 
 ContentEvent = TextDelta | ReasoningDelta | ToolUseStart | ToolUseDelta
 TerminalEvent = MessageStop | StreamFailed
-StreamEvent = MessageStart | ContentEvent | UsageReport | AnswerContinued | TerminalEvent
+StreamEvent = MessageStart | ContentEvent | UsageReport | NativePayload | AnswerContinued | TerminalEvent
 
 
 class LogEntry(msgspec.Struct, frozen=True, gc=False):

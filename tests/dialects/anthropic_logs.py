@@ -8,12 +8,12 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from outcrop.calls import ResolvedModel
 from outcrop.types import (
     LogEntry,
     MessageStart,
     MessageStop,
     ReasoningDelta,
-    ResolvedModel,
     StreamEvent,
     TextDelta,
     ToolUseDelta,

@@ -8,7 +8,7 @@ import pytest
 from anthropic.types import CitationsDelta
 from pydantic import TypeAdapter
 
-from outcrop.dialects.anthropic_citations import to_anthropic, to_converse
+from outcrop.dialects.anthropic.citations import to_anthropic, to_converse
 from tests.emulator.referee import Referee, operation_model
 
 SAID = {"title": "notes", "sourceContent": [{"text": "grass "}, {"text": "is green"}]}

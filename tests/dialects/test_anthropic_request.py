@@ -14,8 +14,9 @@ from anthropic.types.beta import message_create_params as beta_create_params
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from outcrop.dialects.anthropic_request import encode_count, parse_count_request, parse_messages_request
-from outcrop.dialects.anthropic_tables import BLOCKS, COUNT_REQUEST, REFUSED_BLOCKS, REQUEST
+from outcrop.calls import ResolvedModel
+from outcrop.dialects.anthropic.request import encode_count, parse_count_request, parse_messages_request
+from outcrop.dialects.anthropic.tables import BLOCKS, COUNT_REQUEST, REFUSED_BLOCKS, REQUEST
 from outcrop.errors import RequestError, UnknownModel
 from outcrop.types import (
     ChatRequest,
@@ -25,7 +26,6 @@ from outcrop.types import (
     Message,
     Reasoning,
     ReasoningPart,
-    ResolvedModel,
     TextPart,
     ToolChoice,
     ToolResultPart,

@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from outcrop.dialects.anthropic_errors import encode_error
-from outcrop.dialects.anthropic_stream import SSE_PING, AnthropicOpening, AnthropicSse, render_message
+from outcrop.dialects.anthropic.errors import encode_error
+from outcrop.dialects.anthropic.stream import SSE_PING, AnthropicOpening, AnthropicSse, render_message
 from outcrop.errors import Draining, RequestError, UnknownModel
 from outcrop.types import (
     AnswerContinued,

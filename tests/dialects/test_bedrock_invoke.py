@@ -13,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from outcrop.dialects.anthropic_request import parse_messages_request
-from outcrop.dialects.anthropic_stream import AnthropicOpening, AnthropicSse, render_message
-from outcrop.dialects.bedrock_chunks import (
+from outcrop.calls import ResolvedModel
+from outcrop.dialects.anthropic.request import parse_messages_request
+from outcrop.dialects.anthropic.stream import AnthropicOpening, AnthropicSse, render_message
+from outcrop.dialects.bedrock.chunks import (
     METRICS,
     AnthropicChunks,
     LlamaChunks,
@@ -23,8 +24,8 @@ from outcrop.dialects.bedrock_chunks import (
     find_usage,
     render_generation,
 )
-from outcrop.dialects.bedrock_invoke import InvokeCall, encode_count, parse_count_tokens, parse_invoke
-from outcrop.dialects.bedrock_request import parse_converse
+from outcrop.dialects.bedrock.invoke import InvokeCall, encode_count, parse_count_tokens, parse_invoke
+from outcrop.dialects.bedrock.request import parse_converse
 from outcrop.errors import RequestError, RequestTooLarge
 from outcrop.types import (
     AnswerContinued,
@@ -32,7 +33,6 @@ from outcrop.types import (
     LogEntry,
     MessageStart,
     MessageStop,
-    ResolvedModel,
     StreamFailed,
     TextDelta,
     Usage,

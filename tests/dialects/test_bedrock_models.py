@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from outcrop.dialects.bedrock_models import (
+from outcrop.dialects.bedrock.models import (
     ListedModel,
     ListedProfile,
     encode_model,

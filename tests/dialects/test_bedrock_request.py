@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from outcrop.dialects import bedrock_tables as tables
-from outcrop.dialects.anthropic_request import parse_messages_request
-from outcrop.dialects.bedrock_request import ConverseCall, parse_converse
+from outcrop.calls import ResolvedModel
+from outcrop.dialects.anthropic.request import parse_messages_request
+from outcrop.dialects.bedrock import tables as tables
+from outcrop.dialects.bedrock.request import ConverseCall, parse_converse
 from outcrop.errors import RequestError
-from outcrop.types import Guardrail, Reasoning, ResolvedModel, TextPart
+from outcrop.types import Guardrail, Reasoning, TextPart
 from tests.dialects.anthropic_logs import CLAUDE, CLAUDE_BY_CONVERSE, JSON, QWEN, mangle
 from tests.emulator.referee import operation_model
 

@@ -13,11 +13,11 @@ from outcrop.adapters.anthropic import AnthropicAdapter
 from outcrop.adapters.converse import ConverseAdapter
 from outcrop.adapters.llama import LlamaAdapter
 from outcrop.adapters.llama_template import LLAMA3
-from outcrop.dialects.anthropic_stream import AnthropicOpening, render_message
-from outcrop.dialects.bedrock_chunks import AnthropicChunks, LlamaChunks, render_generation
-from outcrop.dialects.bedrock_invoke import parse_invoke
-from outcrop.dialects.bedrock_request import parse_converse
-from outcrop.dialects.bedrock_stream import ConverseFrames, render_answer
+from outcrop.dialects.anthropic.stream import AnthropicOpening, render_message
+from outcrop.dialects.bedrock.chunks import AnthropicChunks, LlamaChunks, render_generation
+from outcrop.dialects.bedrock.invoke import parse_invoke
+from outcrop.dialects.bedrock.request import parse_converse
+from outcrop.dialects.bedrock.stream import ConverseFrames, render_answer
 from outcrop.types import LogEntry, StreamEvent
 from tests.dialects.anthropic_logs import CLAUDE, CLAUDE_BY_CONVERSE, answers, to_log
 from tests.dialects.test_bedrock_invoke import LLAMA_LOG, NATIVE, read_chunks

@@ -11,8 +11,8 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from outcrop.dialects.bedrock_errors import encode_error
-from outcrop.dialects.bedrock_signature import SignedRequest, check_signature, read_signer
+from outcrop.dialects.bedrock.errors import encode_error
+from outcrop.dialects.bedrock.signature import SignedRequest, check_signature, read_signer
 
 SECRET = "our-secret"
 PATH = "/model/meta.llama3-70b-instruct-v1%3A0/invoke"

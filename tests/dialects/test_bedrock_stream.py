@@ -12,7 +12,7 @@ from botocore.parsers import EventStreamJSONParser
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from outcrop.dialects.bedrock_errors import (
+from outcrop.dialects.bedrock.errors import (
     BY_CODE,
     BY_STATUS,
     STATUSES,
@@ -22,7 +22,7 @@ from outcrop.dialects.bedrock_errors import (
     encode_exception_frame,
     find_exception,
 )
-from outcrop.dialects.bedrock_stream import ConverseFrames, render_answer
+from outcrop.dialects.bedrock.stream import ConverseFrames, render_answer
 from outcrop.errors import Draining, RequestError, TooManyRequests, UnknownModel, UpstreamDenied
 from outcrop.types import (
     LogEntry,

@@ -174,6 +174,7 @@ def make_stage() -> MakeStage:
             region="us-east-1",
             resolve=resolve_scripted,
             find_adapter=lambda _model: ScriptedAdapter(),
+            find_native_adapter=lambda _model: ScriptedAdapter(),
             ledger=ledger,
             budget=budget,
             price=lambda _model, usage: usage.output_tokens / 1000,

@@ -17,6 +17,7 @@ from outcrop.adapters.mistral_chat import MISTRAL_CHAT
 from outcrop.adapters.mistral_text import MistralTextAdapter
 from outcrop.adapters.nova import NovaAdapter
 from outcrop.adapters.openai_chat import OPENAI_CHAT
+from outcrop.adapters.pass_through import PassThroughAdapter
 from outcrop.adapters.titan import TitanAdapter
 from outcrop.adapters.writer import WRITER
 from outcrop.calls import ResolvedModel
@@ -44,6 +45,13 @@ CONVERSE = ConverseAdapter()
 """
 The adapter of every family whose models are called by Converse; such a family needs no line in the table.
 """
+
+
+def find_native_adapter(model: ResolvedModel) -> FamilyAdapter:
+    """
+    Return the adapter that passes a native body through, and reads its answer where the family is known.
+    """
+    return PassThroughAdapter(ADAPTERS.get(model.family))
 
 
 def find_adapter(model: ResolvedModel, adapters: Mapping[str, FamilyAdapter] = ADAPTERS) -> FamilyAdapter:

@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
 from outcrop.accounts.limits import OpenBudget
-from outcrop.adapters.registry import find_adapter
+from outcrop.adapters.registry import find_adapter, find_native_adapter
 from outcrop.emulator.server import EmulatorServer
 from outcrop.emulator.settings import EmulatorConfig
 from outcrop.history.ledger import MemoryLedger
@@ -129,6 +129,7 @@ async def build_services(settings: Settings, client: BedrockClient, info: Upstre
         region=info.region,
         resolve=models.resolve,
         find_adapter=find_adapter,
+        find_native_adapter=find_native_adapter,
         ledger=MemoryLedger(),
         budget=OpenBudget(),
         price=models.price,

@@ -9,7 +9,7 @@ import msgspec
 
 from outcrop.calls import ResolvedModel, UpstreamCall
 from outcrop.errors import OutcropError
-from outcrop.turns.ports import Ports
+from outcrop.turns.ports import Adapter, Ports
 from outcrop.turns.records import Lease, TurnOpening
 from outcrop.turns.turn import TurnPlan
 from outcrop.types import ChatRequest, Usage
@@ -37,6 +37,7 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
 
     opening: TurnOpening
     model: ResolvedModel
+    adapter: Adapter
     call: UpstreamCall
     max_output_tokens: int
 
@@ -67,7 +68,11 @@ class Acceptance:
             RequestError: the request can't be served as it stands.
         """
         model = self._ports.resolve(request.model)
-        request = self._bound(request, model)
+        if request.native_body is None:
+            request = self._bound(request, model)
+            adapter = self._ports.find_adapter(model)
+        else:
+            adapter = self._ports.find_native_adapter(model)
         keeps = self._limits.continues_interrupted
         encoded = msgspec.msgpack.encode(request, order="deterministic") if keeps or key is not None else b""
         opening = TurnOpening(
@@ -87,7 +92,8 @@ class Acceptance:
         return Proposal(
             opening=opening,
             model=model,
-            call=self._ports.find_adapter(model).build_call(request, model),
+            adapter=adapter,
+            call=adapter.build_call(request, model),
             max_output_tokens=request.params.max_tokens or 0,
         )
 
@@ -111,8 +117,9 @@ class Acceptance:
         except OutcropError:
             await ports.budget.settle(turn_id=opening.turn_id, usage=Usage())
             raise
-        adapter = ports.find_adapter(proposal.model)
-        return TurnPlan(opening=opening, lease=lease, model=proposal.model, call=proposal.call, adapter=adapter)
+        return TurnPlan(
+            opening=opening, lease=lease, model=proposal.model, call=proposal.call, adapter=proposal.adapter
+        )
 
     async def _commit_intent(self, opening: TurnOpening, lease: Lease) -> None:
         try:

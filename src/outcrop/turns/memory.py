@@ -22,7 +22,7 @@ from outcrop.errors import (
 )
 from outcrop.turns.log import ProducerListener
 from outcrop.turns.records import Lease, TurnOpening, TurnStatus, TurnSummary, state_after
-from outcrop.types import LogEntry, ReasoningDelta, StreamEvent, TerminalEvent, TextDelta, ToolUseDelta
+from outcrop.types import LogEntry, NativePayload, ReasoningDelta, StreamEvent, TerminalEvent, TextDelta, ToolUseDelta
 
 ENTRY_OVERHEAD_BYTES = 150
 """
@@ -316,4 +316,6 @@ def _weigh(event: StreamEvent) -> int:
         return ENTRY_OVERHEAD_BYTES + len(event.text)
     if isinstance(event, ToolUseDelta):
         return ENTRY_OVERHEAD_BYTES + len(event.input_json)
+    if isinstance(event, NativePayload):
+        return ENTRY_OVERHEAD_BYTES + len(event.payload)
     return ENTRY_OVERHEAD_BYTES

@@ -85,7 +85,7 @@ def continue_request(request: ChatRequest, events: Sequence[StreamEvent], model:
     """
     Return the request for the rest of an answer, or None where the model or the answer so far does not allow it.
     """
-    if any(isinstance(event, ToolUseStart | ReasoningDelta) for event in events):
+    if request.native_body is not None or any(isinstance(event, ToolUseStart | ReasoningDelta) for event in events):
         return None
     prefix = "".join(event.text for event in events if isinstance(event, TextDelta))
     if not prefix:

@@ -163,6 +163,7 @@ class Ports(msgspec.Struct, frozen=True, kw_only=True):
         upstream: what calls Bedrock, in `region`.
         resolve: finds the model for a client's name; raises `UnknownModel`.
         find_adapter: finds the adapter for a model.
+        find_native_adapter: finds the one for requests that bring the model's own body.
         ledger: is told of each call before and after it.
         budget: holds back what a turn may cost.
         price: what a call cost at list price, in USD; None where that is not known.
@@ -174,6 +175,7 @@ class Ports(msgspec.Struct, frozen=True, kw_only=True):
     region: str
     resolve: Callable[[str], ResolvedModel]
     find_adapter: AdapterLookup
+    find_native_adapter: AdapterLookup
     ledger: Ledger
     budget: Budget
     price: Callable[[ResolvedModel, Usage], float | None]

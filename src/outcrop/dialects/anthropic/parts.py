@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from outcrop.dialects.anthropic_fields import Fields, describe
-from outcrop.dialects.anthropic_tables import (
+from outcrop.dialects.anthropic.fields import Fields, describe
+from outcrop.dialects.anthropic.tables import (
     BLOCKS,
     CACHE_CONTROL,
     CITATIONS,

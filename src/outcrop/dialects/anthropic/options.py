@@ -9,10 +9,11 @@ from typing import Any
 
 import msgspec
 
-from outcrop.dialects.anthropic_fields import Fields, describe
-from outcrop.dialects.anthropic_tables import OUTPUT_CONFIG, OUTPUT_FORMAT, THINKING
+from outcrop.calls import ResolvedModel
+from outcrop.dialects.anthropic.fields import Fields, describe
+from outcrop.dialects.anthropic.tables import OUTPUT_CONFIG, OUTPUT_FORMAT, THINKING
 from outcrop.errors import RequestError
-from outcrop.types import Reasoning, ReasoningEffort, ResolvedModel
+from outcrop.types import Reasoning, ReasoningEffort
 
 CLAUDE = "anthropic"
 MAX_BETAS = 64

@@ -10,7 +10,7 @@ from datetime import datetime
 
 import msgspec
 
-from outcrop.dialects.bedrock_errors import SignatureRefused
+from outcrop.dialects.bedrock.errors import SignatureRefused
 from outcrop.errors import InvalidSignature, WireError
 from outcrop.wire import sigv4
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import msgspec
 
-from outcrop.dialects.anthropic_stream import AnthropicOpening, MessageEvents, delta_head
-from outcrop.dialects.bedrock_errors import encode_exception_frame
+from outcrop.dialects.anthropic.stream import AnthropicOpening, MessageEvents, delta_head
+from outcrop.dialects.bedrock.errors import encode_exception_frame
 from outcrop.types import LogEntry, MessageStop, StreamEvent, StreamFailed, TextDelta, Usage, UsageReport
 from outcrop.wire.eventstream import MessageEncoder
 

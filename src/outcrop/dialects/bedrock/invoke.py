@@ -10,14 +10,15 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
-from outcrop.dialects import bedrock_tables as tables
-from outcrop.dialects.anthropic_fields import Fields, decode_object, describe, require_one
-from outcrop.dialects.anthropic_options import CLAUDE
-from outcrop.dialects.anthropic_request import read_invoke_body
-from outcrop.dialects.bedrock_fetches import refuse_fetches
-from outcrop.dialects.bedrock_request import read_counted
+from outcrop.calls import ResolvedModel
+from outcrop.dialects.anthropic.fields import Fields, decode_object, describe, require_one
+from outcrop.dialects.anthropic.options import CLAUDE
+from outcrop.dialects.anthropic.request import read_invoke_body
+from outcrop.dialects.bedrock import tables
+from outcrop.dialects.bedrock.fetches import refuse_fetches
+from outcrop.dialects.bedrock.request import read_counted
 from outcrop.errors import RequestError, RequestTooLarge
-from outcrop.types import ChatRequest, GenerationParams, Guardrail, ResolvedModel
+from outcrop.types import ChatRequest, GenerationParams, Guardrail
 
 MAX_BODY_BYTES = 25_000_000
 HEADER_PREFIX = "x-amzn-bedrock-"

@@ -10,12 +10,13 @@ from typing import Any, Literal
 
 import msgspec
 
-from outcrop.dialects.anthropic_fields import Fields, decode_object
-from outcrop.dialects.anthropic_options import CLAUDE, Wishes, place_betas, place_wishes, read_output_config
-from outcrop.dialects.anthropic_parts import mark_last_part, read_cache_mark, read_messages, read_system
-from outcrop.dialects.anthropic_tables import COUNT_REQUEST, INVOKE_REQUEST, METADATA, REQUEST, TOOL, TOOL_CHOICE
+from outcrop.calls import ResolvedModel
+from outcrop.dialects.anthropic.fields import Fields, decode_object
+from outcrop.dialects.anthropic.options import CLAUDE, Wishes, place_betas, place_wishes, read_output_config
+from outcrop.dialects.anthropic.parts import mark_last_part, read_cache_mark, read_messages, read_system
+from outcrop.dialects.anthropic.tables import COUNT_REQUEST, INVOKE_REQUEST, METADATA, REQUEST, TOOL, TOOL_CHOICE
 from outcrop.errors import RequestError
-from outcrop.types import ChatRequest, GenerationParams, ResolvedModel, ToolChoice, ToolSpec
+from outcrop.types import ChatRequest, GenerationParams, ToolChoice, ToolSpec
 
 MAX_MODEL_CHARACTERS = 2048
 MAX_MESSAGES = 100_000

@@ -10,22 +10,15 @@ from typing import Any, Literal
 
 import msgspec
 
-from outcrop.dialects import bedrock_tables as tables
-from outcrop.dialects.anthropic_fields import Fields, decode_object, describe, take
-from outcrop.dialects.anthropic_options import CLAUDE, Wishes, place_betas, place_wishes, read_effort
-from outcrop.dialects.anthropic_options import read_output_config as read_claude_output
-from outcrop.dialects.bedrock_fetches import refuse_fetches
-from outcrop.dialects.bedrock_parts import mark_last, open_union, read_messages, read_system
+from outcrop.calls import ResolvedModel
+from outcrop.dialects.anthropic.fields import Fields, decode_object, describe, take
+from outcrop.dialects.anthropic.options import CLAUDE, Wishes, place_betas, place_wishes, read_effort
+from outcrop.dialects.anthropic.options import read_output_config as read_claude_output
+from outcrop.dialects.bedrock import tables
+from outcrop.dialects.bedrock.fetches import refuse_fetches
+from outcrop.dialects.bedrock.parts import mark_last, open_union, read_messages, read_system
 from outcrop.errors import RequestError
-from outcrop.types import (
-    ChatRequest,
-    GenerationParams,
-    Guardrail,
-    Reasoning,
-    ResolvedModel,
-    ToolChoice,
-    ToolSpec,
-)
+from outcrop.types import ChatRequest, GenerationParams, Guardrail, Reasoning, ToolChoice, ToolSpec
 
 STOP_SEQUENCE_PATH = "/stop_sequence"
 MAX_STOP_SEQUENCES = 2500

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from outcrop.dialects.anthropic_blocks import (
+from outcrop.dialects.anthropic.blocks import (
     Added,
     BlockWalk,
     Cited,
@@ -25,8 +25,8 @@ from outcrop.dialects.anthropic_blocks import (
     collect_blocks,
     parse_arguments,
 )
-from outcrop.dialects.anthropic_citations import to_anthropic
-from outcrop.dialects.anthropic_errors import to_error_object
+from outcrop.dialects.anthropic.citations import to_anthropic
+from outcrop.dialects.anthropic.errors import to_error_object
 from outcrop.types import (
     AnswerContinued,
     LogEntry,

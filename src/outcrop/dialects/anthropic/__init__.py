@@ -1,0 +1,3 @@
+"""
+The Anthropic dialect: the Messages API, in and out. Pure.
+"""
