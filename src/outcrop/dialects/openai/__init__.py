@@ -1,0 +1,3 @@
+"""
+The OpenAI dialects: Chat Completions and Responses, in and out. Pure.
+"""
