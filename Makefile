@@ -7,13 +7,14 @@ PYTEST = .venv/bin/coverage run -m pytest -q
 SERVICE_TESTS = tests/e2e tests/hostile tests/clients tests/page tests/commands
 UNIT_TESTS = $(filter-out $(SERVICE_TESTS) tests/__pycache__ tests/support.py tests/services.py,$(wildcard tests/*))
 
-.PHONY: help setup setup-dev run check fix test bench lock clean
+.PHONY: help setup setup-dev run check fix test chaos bench lock clean
 
 help:
 	@echo 'make run    serve on http://$(HOST):$(PORT) (PORT= and HOST= change it)'
 	@echo 'make test   everything: format, lint, types, and all tests'
 	@echo 'make check  the quick gate: format, lint, types, unit tests'
 	@echo 'make fix    format, and mend what the linter can mend'
+	@echo 'make chaos  replicas that die, freeze and drain for half an hour (SEED=N repeats a run)'
 	@echo 'make bench  the benchmarks'
 	@echo 'make lock   renew the lock files from pyproject.toml'
 
@@ -46,6 +47,11 @@ test: setup-dev
 	$(PYTEST) $(SERVICE_TESTS)
 	.venv/bin/coverage combine --quiet
 	.venv/bin/coverage report --skip-covered
+
+# The short forms of these are in `make test`.
+chaos: setup-dev
+	@sh scripts/services.sh
+	.venv/bin/python -m tests.e2e.chaos $(if $(SEED),--seed $(SEED))
 
 bench: setup-dev
 	.venv/bin/python -m benchmarks
