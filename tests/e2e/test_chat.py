@@ -4,8 +4,8 @@ The native chat protocol on a WebSocket, against a real gateway: what a client o
 
 import asyncio
 import signal
-import socket
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import msgspec
 import pytest
@@ -274,7 +274,7 @@ async def test_a_failed_turn_says_why(url: str, book: Book, fault: dict[str, obj
         ({"modle": 1}, "invalid_request"),
     ],
 )
-async def test_a_refused_request_gets_an_error_frame(url: str, book: Book, body: dict[str, object], code: str) -> None:
+async def test_a_refused_request_gets_an_error_frame(url: str, book: Book, body: dict[str, Any], code: str) -> None:
     """
     A request that can't be served gets an `error` frame, costs no call, and leaves the socket open.
     """
@@ -293,31 +293,20 @@ async def test_a_reader_that_reads_nothing_is_cut_off(book: Book, emulator_proce
     """
     environ = gateway_environment(emulator_process[1], slow_reader_timeout_seconds="3", max_unsent_bytes="20000")
     with run_outcrop("serve", "--port", "0", environ=environ) as (process, url):
-        async with open_chat(url, sock=_narrow_socket(url), ping_interval=None) as slow:
-            await slow.send("r0", "emulate 3000 tokens", model="anthropic", max_tokens=3000)
+        async with open_chat(url, ping_interval=None) as slow:
+            await slow.send("r0", "emulate 3000 tokens", model="anthropic", maxTokens=3000)
             turn_id = (await slow.read())["turnId"]
             slow.connection.transport.pause_reading()
             for number in range(1, 60):
                 await slow.resume(f"r{number}")
-            async with open_chat(url) as other:
-                await other.resume("again", turnId=turn_id)
-                answer = await other.answer("again")
             await _wait_until(lambda: any(event.get("close_code") == 4408 for event in process.events()))
             slow.connection.transport.resume_reading()
             code, reason = await slow.close_code()
         async with open_chat(url) as back:
             await back.resume("all", turnId=turn_id)
-            assert (await back.answer("all")).chunks == answer.chunks
+            answer = await back.answer("all")
     assert answer.text == (await book.ended_calls(1))[0]["text_emitted"]["text"]
     assert (code, reason) == (4408, "too slow; resume")
-
-
-def _narrow_socket(url: str) -> socket.socket:
-    narrow = socket.socket()
-    narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    narrow.connect(("127.0.0.1", int(url.rsplit(":", 1)[1])))
-    narrow.setblocking(False)
-    return narrow
 
 
 async def _wait_until(condition: Callable[[], bool]) -> None:
