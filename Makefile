@@ -5,7 +5,7 @@ HOST ?= 127.0.0.1
 PYTEST = .venv/bin/coverage run -m pytest -q
 # Tests with real processes, browsers and foreign clients have deadlines: they run one after the other.
 SERVICE_TESTS = tests/e2e tests/hostile tests/clients tests/page tests/commands
-UNIT_TESTS = $(filter-out $(SERVICE_TESTS) tests/__pycache__ tests/support.py tests/services.py,$(wildcard tests/*))
+UNIT_TESTS = $(filter-out $(SERVICE_TESTS) tests/__pycache__ tests/support.py tests/redis_server.py,$(wildcard tests/*))
 
 .PHONY: help setup setup-dev run check fix test chaos bench lock clean
 

@@ -27,9 +27,6 @@ async def stage(request: pytest.FixtureRequest) -> AsyncIterator[Stage]:
     """
     Give each log in turn.
     """
-    if request.param == "memory":
-        opened = memory_stage()
-    else:
-        opened = redis_stage(request.getfixturevalue("redis_server"))
+    opened = memory_stage() if request.param == "memory" else redis_stage(request.getfixturevalue("redis_server"))
     async with opened as ready:
         yield ready

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from outcrop.calls import ResolvedModel
 from outcrop.dialects.anthropic.request import parse_messages_request
-from outcrop.dialects.bedrock import tables as tables
+from outcrop.dialects.bedrock import tables
 from outcrop.dialects.bedrock.request import ConverseCall, parse_converse
 from outcrop.errors import RequestError
 from outcrop.types import Guardrail, Reasoning, TextPart

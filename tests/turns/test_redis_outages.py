@@ -258,9 +258,10 @@ async def test_what_waits_for_redis_is_bounded(fleet: Fleet) -> None:
     here = await fleet.start()
     lease = await here.log.acquire(opening())
     fleet.server.kill()
+    for _ in range(200):
+        here.log.append(lease, [TextDelta("x" * 4096)])
     with pytest.raises(LogFull):
-        for _ in range(300):
-            here.log.append(lease, [TextDelta("x" * 4096)])
+        here.log.append(lease, [TextDelta("x" * (400 << 10))])
 
 
 async def test_a_cancelled_exchange_gives_nobody_anothers_answer(fleet: Fleet) -> None:

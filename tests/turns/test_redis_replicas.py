@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from outcrop.errors import ChatBusy, DuplicateTurn, LeaseLost, PositionExpired
-from outcrop.types import MessageStart, MessageStop, StreamFailed, TextDelta
+from outcrop.turns.log import TurnLog
+from outcrop.types import LogEntry, MessageStart, MessageStop, StreamFailed, TextDelta
 from tests.contract.stages import SUMMARY, opening, read_entries
 from tests.turns.redis_replicas import LEASE_SECONDS, Fleet, Transcript, assert_gapless, fleet_on, say, until
 
@@ -131,8 +132,8 @@ async def test_an_orphan_is_taken_over_once(fleet: Fleet) -> None:
     assert sum(len(other.listener.orphans) for other in others) == 1
 
 
-async def _take_all(log: object, last_seq: int) -> list[object]:
-    transcript = Transcript(log)  # type: ignore[arg-type]  # a log
+async def _take_all(log: TurnLog, last_seq: int) -> list[LogEntry]:
+    transcript = Transcript(log)
     await transcript.reaches(last_seq)
     await transcript.leave()
     return list(transcript.entries)

@@ -63,9 +63,10 @@ class ChatRoutes:
             grace_seconds=self._limits.grace_seconds,
             whole=turn.whole,
             chat_id=turn.chat_id,
+            message_id=turn.continues,
             idempotency_key=find_idempotency_key(request.scope["headers"]),
         )
-        return await self._follow(started.turn_id, owner, turn.continues)
+        return await self._follow(started.turn_id, owner)
 
     async def resume(self, request: Request, owner: str) -> ASGIApp:
         """
@@ -92,8 +93,8 @@ class ChatRoutes:
             self._turns, _chat_id(request), owner=owner, grace_seconds=grace_seconds, now=time.time()
         )
 
-    async def _follow(self, turn_id: str, owner: str, message_id: str | None = None) -> ASGIApp:
-        view = PartsView(message_id)
+    async def _follow(self, turn_id: str, owner: str) -> ASGIApp:
+        view = PartsView()
         return await open_stream(
             self._turns,
             turn_id,
@@ -107,11 +108,10 @@ class ChatRoutes:
 
 class PartsView:
     """
-    Render one turn's entries as parts in events, then `[DONE]`. `message_id` is the answer's where it goes on with one.
+    Render one turn's entries as parts in events, then `[DONE]`.
     """
 
-    def __init__(self, message_id: str | None) -> None:
-        self._message_id = message_id
+    def __init__(self) -> None:
         self._renderer: UiStreamRenderer | None = None
 
     def render(self, entries: Sequence[LogEntry], status: TurnStatus) -> bytes:
@@ -119,7 +119,7 @@ class PartsView:
         Render the next entries. See `sse.Render`.
         """
         if self._renderer is None:
-            self._renderer = UiStreamRenderer(to_opening(status, self._message_id))
+            self._renderer = UiStreamRenderer(to_opening(status))
         parts = self._renderer.render(entries)
         if self._renderer.terminal is None:
             return encode_events(parts)

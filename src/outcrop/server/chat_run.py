@@ -71,15 +71,15 @@ class ChatRun:
         self.is_queued = False
         self._socket = socket
         self._outlet = outlet
-        self._frame: Callable[[int, str], bytes] = ChunkFramer(request_id).frame
+        framer = ChunkFramer(request_id)
+        self._frame: Callable[[int, str], bytes] = framer.frame
+        self._frame_prefix = framer.prefix
         self._sequence = 0
         self._is_announced = False
         self._reader: TurnReader | None = None
         self._renderer: UiStreamRenderer | None = None
 
-    async def follow(
-        self, turns: TurnService, turn_id: str, *, owner: str, epoch: str | None = None, message_id: str | None = None
-    ) -> None:
+    async def follow(self, turns: TurnService, turn_id: str, *, owner: str, epoch: str | None = None) -> None:
         """
         Subscribe, and send what is there; what comes later is sent as it comes.
 
@@ -90,7 +90,7 @@ class ChatRun:
         self._reader = await turns.subscribe(turn_id, owner=owner, wake=self._wake, epoch=epoch)
         status = self._reader.status
         self.message_bytes = 0
-        self._renderer = UiStreamRenderer(to_opening(status, message_id))
+        self._renderer = UiStreamRenderer(to_opening(status))
         if status.state == "running" or not self.is_resume:
             self._announce()
         self._write(())
@@ -140,8 +140,15 @@ class ChatRun:
         self._outlet.queue(self)
 
     def _write(self, entries: Sequence[LogEntry]) -> None:
-        assert self._renderer is not None
-        self._write_parts(self._renderer.render(entries))
+        renderer = self._renderer
+        assert renderer is not None
+        if self._is_announced and self._sequence >= self.skip:
+            frame = renderer.frame_delta(entries, self._frame_prefix, self._sequence)
+            if frame is not None:
+                self._sequence += 1
+                self._socket.write_message(frame, binary=False)
+                return
+        self._write_parts(renderer.render(entries))
 
     def _write_parts(self, parts: Sequence[str]) -> None:
         frame, write, sequence = self._frame, self._socket.write_message, self._sequence
@@ -175,7 +182,7 @@ class ChatRun:
             self._outlet.finish(self, encode_no_active(self.request_id))
 
 
-def to_opening(status: TurnStatus, message_id: str | None = None) -> UiStreamOpening:
+def to_opening(status: TurnStatus) -> UiStreamOpening:
     """
     Say what the renderer needs to know of a turn.
     """
@@ -185,7 +192,7 @@ def to_opening(status: TurnStatus, message_id: str | None = None) -> UiStreamOpe
         model=opening.model,
         region=opening.region,
         whole=opening.whole,
-        message_id=message_id,
+        message_id=opening.message_id,
     )
 
 

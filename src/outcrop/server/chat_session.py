@@ -209,12 +209,13 @@ class ChatSession:
                 grace_seconds=self._limits.grace_seconds,
                 whole=turn.whole,
                 chat_id=turn.chat_id,
+                message_id=turn.continues,
                 idempotency_key=key,
             )
             run.turn_id = started.turn_id
             if run.is_aborted:
                 await self._turns.stop(started.turn_id, owner=owner)
-            await run.follow(self._turns, started.turn_id, owner=owner, message_id=turn.continues)
+            await run.follow(self._turns, started.turn_id, owner=owner)
         except OutcropError as error:
             self.refuse(run, error)
 

@@ -5,7 +5,8 @@ How a turn can end: an error becomes a terminal event, a terminal event an outco
 import structlog
 
 from outcrop.errors import OutcropError, UpstreamError
-from outcrop.types import StreamFailed
+from outcrop.turns.records import state_after
+from outcrop.types import StreamFailed, TerminalEvent, Usage
 
 logger = structlog.get_logger(__name__)
 
@@ -33,6 +34,22 @@ def to_interruption(message: str) -> StreamFailed:
     Make the terminal event of a turn that the server ended, not the client and not Bedrock.
     """
     return StreamFailed(code="interrupted", message=message, status=503, retryable=True)
+
+
+def log_end(turn_id: str, model_id: str, terminal: TerminalEvent | None, usage: Usage) -> None:
+    """
+    Write to the log that a turn ended, how, and what it used.
+    """
+    logger.info(
+        "turn ended",
+        turn_id=turn_id,
+        model_id=model_id,
+        outcome=state_after(terminal) if terminal else "unknown",
+        code=getattr(terminal, "code", None),
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        estimated=usage.estimated,
+    )
 
 
 def log_failure(turn_id: str, error: BaseException) -> None:

@@ -22,12 +22,8 @@ from outcrop.errors import (
 )
 from outcrop.turns.log import ProducerListener
 from outcrop.turns.records import Lease, TurnOpening, TurnStatus, TurnSummary, state_after
-from outcrop.types import LogEntry, NativePayload, ReasoningDelta, StreamEvent, TerminalEvent, TextDelta, ToolUseDelta
-
-ENTRY_OVERHEAD_BYTES = 150
-"""
-What an entry takes in memory besides its text (measured: 144 bytes for a `LogEntry` with a `TextDelta`).
-"""
+from outcrop.turns.sizes import weigh
+from outcrop.types import LogEntry, StreamEvent, TerminalEvent
 
 MAX_IDEMPOTENCY_KEYS = 100_000
 
@@ -102,7 +98,7 @@ class MemoryTurnLog:
         Append events and wake the readers. See `TurnLog.append`.
         """
         log = self._held(lease)
-        size = log.size + (_weigh(events[0]) if len(events) == 1 else sum(map(_weigh, events)))
+        size = log.size + (weigh(events[0]) if len(events) == 1 else sum(map(weigh, events)))
         if size > self._max_log_bytes:
             raise LogFull(f"the answer takes {size} bytes, limit is {self._max_log_bytes}")
         log.size = size
@@ -114,7 +110,7 @@ class MemoryTurnLog:
         """
         log = self._held(lease)
         now = self._clock()
-        log.size += _weigh(terminal)
+        log.size += weigh(terminal)
         log.terminal, log.summary, log.ended_at = terminal, summary, now
         self._final[lease.turn_id] = now + self._retention_seconds
         self._retained_bytes += log.size
@@ -306,16 +302,3 @@ class _Log:
             self.entries.append(LogEntry(seq, event))
         for subscription in self.subscriptions:
             subscription.wake()
-
-
-def _weigh(event: StreamEvent) -> int:
-    if type(event) is TextDelta:
-        # The common case first, and by identity: this runs once per delta.
-        return ENTRY_OVERHEAD_BYTES + len(event.text)
-    if isinstance(event, TextDelta | ReasoningDelta):
-        return ENTRY_OVERHEAD_BYTES + len(event.text)
-    if isinstance(event, ToolUseDelta):
-        return ENTRY_OVERHEAD_BYTES + len(event.input_json)
-    if isinstance(event, NativePayload):
-        return ENTRY_OVERHEAD_BYTES + len(event.payload)
-    return ENTRY_OVERHEAD_BYTES

@@ -13,7 +13,7 @@ import structlog
 
 from outcrop.calls import ResolvedModel, UpstreamCall
 from outcrop.errors import RequestError, StoreError
-from outcrop.turns.endings import to_interruption
+from outcrop.turns.endings import log_end, to_interruption
 from outcrop.turns.fold import CHARACTERS_PER_TOKEN, add_usage, estimate_usage
 from outcrop.turns.ports import Adapter, Ports, StreamDecoder
 from outcrop.turns.records import Lease, TurnStatus, TurnSummary
@@ -71,7 +71,9 @@ async def adopt(status: TurnStatus, lease: Lease, ports: Ports, *, continues: bo
     plan = _plan(status, lease, events, ports, total, len(spent) + 1) if continues else None
     logger.warning("turn is taken over from a replica that died", turn_id=opening.turn_id, continued=plan is not None)
     if plan is None:
-        await ports.log.finalize(lease, to_interruption(END), _summarise(status, ports, total))
+        terminal = to_interruption(END)
+        await ports.log.finalize(lease, terminal, _summarise(status, ports, total))
+        log_end(opening.turn_id, opening.model_id, terminal, total)
         return None
     # The seam first: whoever finds this turn orphaned again counts the calls by it.
     ports.log.append(lease, [AnswerContinued(reason=SEAM)])

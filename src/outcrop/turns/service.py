@@ -24,10 +24,11 @@ from outcrop.errors import (
     UnknownTurn,
 )
 from outcrop.turns.acceptance import Acceptance, TurnLimits
+from outcrop.turns.endings import log_end
 from outcrop.turns.orphans import adopt
 from outcrop.turns.ports import Ports
 from outcrop.turns.reader import TurnReader
-from outcrop.turns.records import Lease, TurnStatus, state_after
+from outcrop.turns.records import Lease, TurnStatus
 from outcrop.turns.turn import Turn, TurnPlan
 from outcrop.types import ChatRequest
 
@@ -321,14 +322,4 @@ class TurnService:
         finally:
             del self._tasks[turn.turn_id]
             del self._turns[turn.turn_id]
-        usage, terminal = turn.usage, turn.terminal
-        logger.info(
-            "turn ended",
-            turn_id=turn.turn_id,
-            model_id=turn.plan.model.model_id,
-            outcome=state_after(terminal) if terminal else "unknown",
-            code=getattr(terminal, "code", None),
-            input_tokens=usage.input_tokens,
-            output_tokens=usage.output_tokens,
-            estimated=usage.estimated,
-        )
+        log_end(turn.turn_id, turn.plan.model.model_id, turn.terminal, turn.usage)

@@ -9,11 +9,12 @@ import msgspec
 
 from outcrop.errors import LeaseLost, StoreError
 from outcrop.turns.records import TurnSummary, state_after
-from outcrop.turns.redis.codec import encode_batch, encode_summary, weigh
+from outcrop.turns.redis.codec import encode_batch, encode_summary
 from outcrop.turns.redis.connection import RedisLink
 from outcrop.turns.redis.keys import digest
 from outcrop.turns.redis.scripts import FINALIZE
 from outcrop.turns.redis.writer import OwnTurn, Writer
+from outcrop.turns.sizes import weigh
 from outcrop.types import LogEntry, TerminalEvent
 
 

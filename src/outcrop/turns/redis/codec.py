@@ -7,12 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from outcrop.turns.records import TurnOpening, TurnState, TurnStatus, TurnSummary
-from outcrop.types import LogEntry, ReasoningDelta, StreamEvent, TextDelta, ToolUseDelta
-
-ENTRY_OVERHEAD_BYTES = 150
-"""
-What an entry takes in memory besides its text (measured: 144 bytes for a `LogEntry` with a `TextDelta`).
-"""
+from outcrop.types import LogEntry, StreamEvent
 
 
 class Batch(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -128,17 +123,3 @@ def parse_record(fields: Sequence[bytes | None]) -> TurnRecord:
         token=int(token or 0),
         size=int(size or 0),
     )
-
-
-def weigh(event: StreamEvent) -> int:
-    """
-    Say how many bytes an entry takes in memory.
-    """
-    if type(event) is TextDelta:
-        # The common case first, and by identity: this runs once per delta.
-        return ENTRY_OVERHEAD_BYTES + len(event.text)
-    if isinstance(event, ReasoningDelta):
-        return ENTRY_OVERHEAD_BYTES + len(event.text)
-    if isinstance(event, ToolUseDelta):
-        return ENTRY_OVERHEAD_BYTES + len(event.input_json)
-    return ENTRY_OVERHEAD_BYTES

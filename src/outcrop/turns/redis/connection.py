@@ -23,6 +23,10 @@ from outcrop.turns.redis.scripts import Script
 MAX_CONNECTIONS = 8
 MAX_PAUSE_SECONDS = 1.0
 OLDEST_SERVER = (6, 2)
+UNREACHABLE = "the turn log can't be reached at the moment; try again soon"
+"""
+What clients are told: where the log is stands in the server's own log.
+"""
 
 _DOWN = (exceptions.ConnectionError, exceptions.TimeoutError, OSError, EOFError)
 _PASSING = (exceptions.ReadOnlyError, exceptions.OutOfMemoryError)
@@ -69,6 +73,7 @@ class RedisLink:
         self._idle: list[_Connection] = []
         self._slots = asyncio.Semaphore(MAX_CONNECTIONS)
         self._is_closed = False
+        self._is_open = False
         self._told_at = -math.inf
 
     async def open(self) -> None:
@@ -88,6 +93,7 @@ class RedisLink:
             raise StoreError(
                 f"Redis at {self._place} is a cluster, which is not supported: name a single server, or its replica set"
             )
+        self._is_open = True
 
     async def aclose(self) -> None:
         """
@@ -135,9 +141,7 @@ class RedisLink:
                     except RedisDown:
                         await pause.wait()
         except TimeoutError:
-            raise RedisDown(
-                f"the turn log (Redis at {self._place}) can't be reached; try again, or tell the operator"
-            ) from None
+            raise RedisDown(UNREACHABLE) from None
 
     async def execute(self, *args: bytes | str | int) -> Any:
         """
@@ -201,8 +205,14 @@ class RedisLink:
             return StoreError(f"Redis at {self._place} refuses this user: check the name and password in the URL")
         if isinstance(error, _DOWN) or _is_passing(error):
             self._note_down(error)
-            return RedisDown(f"Redis at {self._place} can't be used now: {_first_line(error)}")
-        return StoreError(f"Redis at {self._place} refused: {_first_line(error)}")
+            return RedisDown(self._tell(f"Redis at {self._place} can't be used now: {_first_line(error)}"))
+        # What an exchange was refused for is the operator's business; a client may read the message.
+        logger.error("Redis refused", place=self._place, reason=_first_line(error))
+        return StoreError(self._tell(f"Redis at {self._place} refused: {_first_line(error)}"))
+
+    def _tell(self, detail: str) -> str:
+        # Before it is open there are no clients, only the person who starts the server.
+        return UNREACHABLE if self._is_open else detail
 
     def _note_up(self) -> None:
         if self.is_down:

@@ -19,7 +19,7 @@ from outcrop.errors import (
 from outcrop.turns.log import ProducerListener
 from outcrop.turns.records import Lease, TurnOpening, TurnStatus, TurnSummary
 from outcrop.turns.redis.closing import Closer, Retention
-from outcrop.turns.redis.codec import TurnRecord, weigh
+from outcrop.turns.redis.codec import TurnRecord
 from outcrop.turns.redis.connection import RedisDown, RedisLink
 from outcrop.turns.redis.follower import Follower
 from outcrop.turns.redis.holdings import Holdings
@@ -31,6 +31,7 @@ from outcrop.turns.redis.producer import Parts, Producer
 from outcrop.turns.redis.refusals import check_acquired, check_position, checked_turn_id, unknown
 from outcrop.turns.redis.scripts import ACQUIRE, DELETE, DISCARD, STOP
 from outcrop.turns.redis.writer import OwnTurn, Writer, WriterEvents, begin_arguments
+from outcrop.turns.sizes import weigh
 from outcrop.types import StreamEvent, TerminalEvent
 
 logger = structlog.get_logger(__name__)
@@ -72,7 +73,7 @@ class RedisTurnLog:
         retention_seconds: float,
         idempotency_seconds: float = 86_400,
         lease_seconds: float = 10,
-        mirror_bytes: int = 64 << 20,
+        mirror_bytes: int = 48 << 20,
         store_timeout_seconds: float = 5,
         outage_seconds: float = 60,
         prefix: str = "outcrop:",

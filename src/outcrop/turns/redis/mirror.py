@@ -11,7 +11,7 @@ from typing import Protocol
 
 from outcrop.errors import EpochChanged, StoreError
 from outcrop.turns.records import TurnOpening, TurnStatus, TurnSummary, state_after
-from outcrop.turns.redis.codec import weigh
+from outcrop.turns.sizes import weigh
 from outcrop.types import LogEntry, MessageStop, StreamFailed, TerminalEvent
 
 

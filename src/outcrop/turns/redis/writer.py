@@ -7,6 +7,7 @@ exchange whose answer was lost can be repeated: Redis says how far it got.
 """
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Callable, Sequence
 
@@ -28,6 +29,11 @@ MAX_ENTRIES_PER_BATCH = 1024
 RUNNING_SECONDS = 86_400
 """
 How long Redis keeps a turn of which it hears nothing: only for turns that no replica is left to end.
+"""
+
+COMMIT_INTERVAL_SECONDS = 0.002
+"""
+Least time between the beginnings of two commits.
 """
 
 logger = structlog.get_logger(__name__)
@@ -177,16 +183,22 @@ class Writer:
         """
         Commit for ever.
         """
+        loop = asyncio.get_running_loop()
+        began = -math.inf
         while True:
             if not self._queue and not self._suspects:
                 self._idle.set()
-                self._waiter = asyncio.get_running_loop().create_future()
+                self._waiter = loop.create_future()
                 await self._waiter
                 self._idle.clear()
             while self._suspects:
                 await self._restore(self._suspects.popleft())
+            # A commit at once after a pause; under load, one for all that came in a moment.
+            if (early := began + COMMIT_INTERVAL_SECONDS - loop.time()) > 0:
+                await asyncio.sleep(early)
             turns = self._collect()
             if turns:
+                began = loop.time()
                 try:
                     await self._commit(turns)
                 finally:
