@@ -163,3 +163,19 @@ async def test_stop_is_for_owners(make_stage: MakeStage) -> None:
     await settle(stage)
     await stage.service.stop(started.turn_id, owner="me")
     assert (await stage.service.status(started.turn_id, owner="me")).state == "stopped"
+
+
+async def test_stop_and_ask_again_is_not_refused(make_stage: MakeStage) -> None:
+    """
+    A prompt that comes right after the stop of its chat's answer waits for the end of that one, and begins.
+    """
+    stage = make_stage()
+    first = await stage.service.start(ask(), owner="me", grace_seconds=60, chat_id="c")
+    await stage.upstream.opened.wait()
+    await stage.service.stop(first.turn_id, owner="me")
+    stage.upstream.opened.clear()
+    second = await stage.service.start(ask("again"), owner="me", grace_seconds=60, chat_id="c")
+    assert second.turn_id != first.turn_id
+    assert (await stage.service.status(first.turn_id, owner="me")).state == "stopped"
+    await finish(stage)
+    assert len(stage.ledger.rows) == 2

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from outcrop.errors import ChatBusy, DuplicateTurn, LeaseLost, PositionExpired
-from outcrop.turns.log import TurnLog
+from outcrop.turns.redis import RedisTurnLog
 from outcrop.types import LogEntry, MessageStart, MessageStop, StreamFailed, TextDelta
 from tests.contract.stages import SUMMARY, opening, read_entries
 from tests.turns.redis_replicas import LEASE_SECONDS, Fleet, Transcript, assert_gapless, fleet_on, say, until
@@ -132,7 +132,7 @@ async def test_an_orphan_is_taken_over_once(fleet: Fleet) -> None:
     assert sum(len(other.listener.orphans) for other in others) == 1
 
 
-async def _take_all(log: TurnLog, last_seq: int) -> list[LogEntry]:
+async def _take_all(log: RedisTurnLog, last_seq: int) -> list[LogEntry]:
     transcript = Transcript(log)
     await transcript.reaches(last_seq)
     await transcript.leave()

@@ -53,14 +53,16 @@ class UiStreamOpening(msgspec.Struct, frozen=True, kw_only=True):
     """
     Say what a stream needs to know of its turn from the beginning.
 
-    `whole` gives each text in one `text-delta`. `message_id` is the message's ID where it can't be derived from the
-    turn: an answer to tool results goes on with the client's own last message (`ChatTurn.continues`).
+    `whole` gives each text in one `text-delta`; `is_local` says that no other replica knows the turn. `message_id` is
+    the message's ID where it can't be derived from the turn: an answer to tool results goes on with the client's own
+    last message (`ChatTurn.continues`).
     """
 
     turn_id: str
     model: str
     region: str
     whole: bool = False
+    is_local: bool = False
     message_id: str | None = None
 
 
@@ -133,7 +135,12 @@ class UiStreamRenderer:
 
     def _metadata(self) -> MessageMetadata:
         opening = self._opening
-        return MessageMetadata(turn_id=opening.turn_id, model=opening.model, region=opening.region)
+        return MessageMetadata(
+            turn_id=opening.turn_id,
+            model=opening.model,
+            region=opening.region,
+            replica_only=True if opening.is_local else None,
+        )
 
     def _start(self) -> str:
         message_id = self._opening.message_id or f"{MESSAGE_ID_PREFIX}{self._opening.turn_id}"

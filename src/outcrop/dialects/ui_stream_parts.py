@@ -60,12 +60,15 @@ class MessageMetadata(_Camel, frozen=True, kw_only=True):
     """
     Say what is known of an answer: `turnId`, `model` (as the client wrote it) and `region` from its start.
 
+    `replicaOnly` says that only this server knows the turn, because the store of the turn log is down.
+
     `bedrock` holds, opaque, what the model's family says that has no field here.
     """
 
     turn_id: str | None = None
     model: str | None = None
     region: str | None = None
+    replica_only: bool | None = None
     stop_reason: str | None = None
     stop_sequence: str | None = None
     usage: UsageCounts | None = None

@@ -192,6 +192,7 @@ def to_opening(status: TurnStatus) -> UiStreamOpening:
         model=opening.model,
         region=opening.region,
         whole=opening.whole,
+        is_local=opening.is_local,
         message_id=opening.message_id,
     )
 

@@ -8,6 +8,7 @@ import time
 
 from outcrop.errors import SettingsError
 from outcrop.settings import Settings
+from outcrop.turns.fallback import FallbackTurnLog
 from outcrop.turns.log import TurnLog
 from outcrop.turns.memory import MemoryTurnLog
 
@@ -19,7 +20,12 @@ def make_turn_log(settings: Settings) -> TurnLog:
     Raises:
         SettingsError: it is to be in Redis, and the driver is not installed, or the URL can't be understood.
     """
-    return _make_memory_log(settings) if settings.turn_log == "memory" else _make_redis_log(settings)
+    if settings.turn_log == "memory":
+        return _make_memory_log(settings)
+    log = _make_redis_log(settings)
+    if settings.turn_log_fallback == "refuse":
+        return log
+    return FallbackTurnLog(log, _make_memory_log(settings))
 
 
 def _make_memory_log(settings: Settings) -> MemoryTurnLog:

@@ -208,6 +208,7 @@ def describe_turn(status: TurnStatus, answer: Answer) -> dict[str, Any]:
         "model": opening.model,
         "modelId": opening.model_id,
         "region": opening.region,
+        "replicaOnly": opening.is_local,
         "startedAt": _to_rfc3339(opening.started_at),
         "endedAt": _to_rfc3339(status.ended_at),
         "epoch": status.epoch,

@@ -60,6 +60,7 @@ class Acceptance:
         chat_id: str | None,
         message_id: str | None,
         key: str | None,
+        note: bytes | None = None,
     ) -> Proposal:
         """
         Resolve the model, and build the call. Commits to nothing.
@@ -88,6 +89,7 @@ class Acceptance:
             idempotency_key=key,
             fingerprint=hashlib.sha256(encoded).hexdigest() if key is not None else "",
             request=encoded if keeps else None,
+            note=note,
         )
         return Proposal(
             opening=opening,

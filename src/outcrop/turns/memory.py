@@ -74,6 +74,24 @@ class MemoryTurnLog:
         Let go. See `TurnLog.aclose`.
         """
 
+    def holds(self, turn_id: str) -> bool:
+        """
+        Tell whether this log has a turn, whoever owns it.
+        """
+        return turn_id in self._logs
+
+    def check(self, opening: TurnOpening) -> None:
+        """
+        Refuse a turn whose key or chat is taken here. See `TurnLog.acquire`, which does this too.
+
+        Raises:
+            DuplicateTurn: the owner began a turn with this idempotency key before.
+            IdempotencyMismatch: they did, but with another request.
+            ChatBusy: the chat has a running turn.
+        """
+        self._check_key(opening)
+        self._check_chat(opening)
+
     async def acquire(self, opening: TurnOpening) -> Lease:
         """
         Begin a log. See `TurnLog.acquire`.
@@ -82,8 +100,7 @@ class MemoryTurnLog:
         turn_id = opening.turn_id
         if turn_id in self._logs:
             raise LeaseLost(f"turn {turn_id!r} has a producer already")
-        self._check_key(opening)
-        self._check_chat(opening)
+        self.check(opening)
         if opening.idempotency_key is not None:
             expires_at = self._clock() + self._idempotency_seconds
             self._keys[opening.owner, opening.idempotency_key] = _Key(turn_id, opening.fingerprint, expires_at)

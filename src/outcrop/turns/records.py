@@ -24,6 +24,8 @@ class TurnOpening(msgspec.Struct, frozen=True, kw_only=True):
         idempotency_key: a second turn of this owner with this key does not begin.
         fingerprint: a digest of the request: the same key with another request is a mistake, and is told.
         request: the encoded request; only where another replica may continue the answer.
+        note: what the dialect that began the turn needs to tell of it later; nobody else reads it.
+        is_local: only the replica that runs the turn knows it, because the store of the log was down.
     """
 
     turn_id: str
@@ -38,6 +40,8 @@ class TurnOpening(msgspec.Struct, frozen=True, kw_only=True):
     idempotency_key: str | None = None
     fingerprint: str = ""
     request: bytes | None = None
+    note: bytes | None = None
+    is_local: bool = False
 
 
 class TurnSummary(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ connections only subscribe.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,7 @@ import structlog
 
 from outcrop.calls import ResolvedModel
 from outcrop.errors import (
+    ChatBusy,
     Draining,
     DuplicateTurn,
     LeaseLost,
@@ -23,7 +25,7 @@ from outcrop.errors import (
     TooManyRequests,
     UnknownTurn,
 )
-from outcrop.turns.acceptance import Acceptance, TurnLimits
+from outcrop.turns.acceptance import Acceptance, Proposal, TurnLimits
 from outcrop.turns.endings import log_end
 from outcrop.turns.orphans import adopt
 from outcrop.turns.ports import Ports
@@ -31,6 +33,12 @@ from outcrop.turns.reader import TurnReader
 from outcrop.turns.records import Lease, TurnStatus
 from outcrop.turns.turn import Turn, TurnPlan
 from outcrop.types import ChatRequest
+
+MAX_REMEMBERED_STOPS = 1000
+STOP_SECONDS = 5.0
+"""
+How long a prompt waits for the end of the answer that its chat's owner has stopped.
+"""
 
 ADOPTION_PAUSES_SECONDS = (0.5, 1, 2, 4, 8, 16, 32)
 """
@@ -63,6 +71,7 @@ class TurnService:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._turns: dict[str, Turn] = {}
         self._accepting: set[asyncio.Task[Any]] = set()
+        self._asked_to_stop: deque[str] = deque(maxlen=MAX_REMEMBERED_STOPS)
         self._draining = False
 
     @property
@@ -98,6 +107,7 @@ class TurnService:
         chat_id: str | None = None,
         message_id: str | None = None,
         idempotency_key: str | None = None,
+        note: bytes | None = None,
     ) -> Started:
         """
         Accept a request and begin its turn. The caller subscribes to the turn; nobody needs to await it.
@@ -112,6 +122,7 @@ class TurnService:
             chat_id: the conversation; it has at most one running turn.
             message_id: the client's own message that the answer goes on with.
             idempotency_key: a repetition with this key follows the same turn, also on another replica.
+            note: what the caller's dialect needs to tell of the turn later; it is kept with the log's opening.
 
         Raises:
             RequestError: the request can't be served as it stands; nothing was called and nothing costs.
@@ -125,8 +136,23 @@ class TurnService:
         if len(self._tasks) + len(self._accepting) >= self._limits.max_turns:
             raise TooManyRequests(f"{self._limits.max_turns} answers are running, which is the limit; try again soon")
         proposal = self._acceptance.prepare(
-            request, owner=owner, whole=whole, chat_id=chat_id, message_id=message_id, key=idempotency_key
+            request,
+            owner=owner,
+            whole=whole,
+            chat_id=chat_id,
+            message_id=message_id,
+            key=idempotency_key,
+            note=note,
         )
+        try:
+            return await self._begin(proposal, grace_seconds)
+        except ChatBusy as error:
+            # Whoever stops an answer and asks again at once asks again, and is not refused.
+            if not await self._ends_soon(error.turn_id, owner):
+                raise
+        return await self._begin(proposal, grace_seconds)
+
+    async def _begin(self, proposal: Proposal, grace_seconds: float) -> Started:
         accepting = asyncio.create_task(self._acceptance.accept(proposal), name=f"accept {proposal.opening.turn_id}")
         self._accepting.add(accepting)
         accepting.add_done_callback(self._accepting.discard)
@@ -134,7 +160,7 @@ class TurnService:
             # Shielded: once the log has begun, the intent and the call must follow, whether or not the caller stays.
             plan = await asyncio.shield(accepting)
         except DuplicateTurn as error:
-            return await self._follow(error.turn_id, owner)
+            return await self._follow(error.turn_id, proposal.opening.owner)
         except asyncio.CancelledError:
             accepting.add_done_callback(lambda done: self._launch_abandoned(done, grace_seconds))
             raise
@@ -185,11 +211,12 @@ class TurnService:
         Raises:
             UnknownTurn: there is no such turn for this owner.
         """
+        self._asked_to_stop.append(turn_id)
         turn = self._own(turn_id, owner)
         if turn is not None:
             turn.stop()
-        else:
-            await self._ports.log.request_stop(turn_id, owner=owner)
+            return
+        await self._ports.log.request_stop(turn_id, owner=owner)
 
     async def status(self, turn_id: str, *, owner: str) -> TurnStatus:
         """
@@ -278,6 +305,26 @@ class TurnService:
     def _own(self, turn_id: str, owner: str) -> Turn | None:
         turn = self._turns.get(turn_id)
         return turn if turn is not None and turn.owner == owner else None
+
+    async def _ends_soon(self, turn_id: str, owner: str) -> bool:
+        """
+        Wait for the end of a turn that was asked to stop; False where it was not, or takes too long.
+        """
+        if turn_id not in self._asked_to_stop:
+            return False
+        more = asyncio.Event()
+        reader = await self.subscribe(turn_id, owner=owner, wake=more.set)
+        try:
+            async with asyncio.timeout(STOP_SECONDS):
+                while not reader.ended:
+                    more.clear()
+                    if not reader.take():
+                        await more.wait()
+        except TimeoutError:
+            return False
+        finally:
+            reader.close()
+        return True
 
     def _launch(self, plan: TurnPlan, grace_seconds: float) -> Turn:
         turn = Turn(plan, self._ports, grace_seconds=grace_seconds, merge_bytes=self._limits.merge_bytes)
