@@ -132,3 +132,15 @@ def test_the_http_file_names_real_routes(gateway_url: str) -> None:
             "with connect(sys.argv[1]) as s:\n    s.send('hello'); print(len(s.recv()))"
         )
         assert run(sys.executable, "-c", client, gateway_url.replace("http", "ws") + route)
+
+
+def test_the_turns_page(gateway_url: str) -> None:
+    """
+    The block of docs/turns.md runs as it stands, but for the port: asks, looks, follows and stops.
+    """
+    page = (ROOT / "docs" / "turns.md").read_text()
+    block = re.search(r"```sh\n(.*?)```", page, re.DOTALL)
+    assert block is not None
+    printed = run("sh", "-c", block.group(1).replace("http://127.0.0.1:8080", gateway_url))
+    assert '"lastSeq":' in printed
+    assert "event: text_delta" in printed or "event: message_stop" in printed
