@@ -26,7 +26,7 @@ class RedisServer:
     """
 
     def __init__(self, folder: Path, *, persistent: bool = False, options: tuple[str, ...] = ()) -> None:
-        self.port = _find_port()
+        self.port = find_port()
         self._folder = folder
         self._persistent = persistent
         self._options = options
@@ -138,7 +138,10 @@ def require_redis() -> None:
         pytest.skip(message)
 
 
-def _find_port() -> int:
+def find_port() -> int:
+    """
+    Find a port of loopback that is free now.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

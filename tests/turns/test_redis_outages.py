@@ -14,7 +14,7 @@ from outcrop.turns.redis import RedisTurnLog
 from outcrop.turns.redis.connection import RedisLink
 from outcrop.types import MessageStart, MessageStop, StreamEvent, TextDelta
 from tests.contract.stages import SECONDS, SUMMARY, Listener, opening, read_entries
-from tests.redis_server import RedisServer, require_redis
+from tests.redis_server import RedisServer, find_port, require_redis
 from tests.turns.redis_replicas import Fleet, Transcript, assert_gapless, assert_same_answer, fleet_on, say
 
 STOP = MessageStop(stop_reason="end_turn")
@@ -343,7 +343,8 @@ async def test_a_cluster_is_refused(tmp_path: Path) -> None:
     A Redis Cluster is refused with a sentence that says what to use instead.
     """
     require_redis()
-    server = RedisServer(tmp_path, options=("--cluster-enabled", "yes"))
+    # Without a port of its own for the cluster it takes the other one's and 10,000, which may be beyond the last.
+    server = RedisServer(tmp_path, options=("--cluster-enabled", "yes", "--cluster-port", str(find_port())))
     server.start()
     try:
         log = _make(server.url)
