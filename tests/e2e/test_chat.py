@@ -82,15 +82,31 @@ async def test_abort_stops_the_call(url: str, book: Book) -> None:
         await chat.send("r1", "emulate 1000 tokens")
         while (await chat.read()).get("chunk", {}).get("type") != "text-delta":
             pass
+        aborted_at = asyncio.get_running_loop().time()
         await chat.abort("r1")
         answer = await chat.answer("r1")
     call = (await book.ended_calls(1))[0]
-    assert answer.parts[-1]["type"] == "abort"
-    assert answer.last["type"] == "end"
+    assert [answer.parts[-1]["type"], answer.last["type"]] == ["abort", "end"]
+    assert answer.parts[-2]["messageMetadata"]["stopReason"] == "stopped"
     assert call["outcome"] == "client_closed"
-    metadata = answer.parts[-2]["messageMetadata"]
-    assert metadata["stopReason"] == "stopped"
-    assert metadata["durationMs"] < 20_000
+    assert call["client_closed_at_monotonic"] - aborted_at < 0.25
+
+
+async def test_abort_stops_a_whole_answer(url: str, book: Book) -> None:
+    """
+    Abort closes a call that does not stream within 250 ms as well.
+    """
+    book.inject({"kind": "silence", "where": "before_headers", "seconds": 30})
+    async with open_chat(url) as chat:
+        await chat.send("r1", "emulate 1000 tokens", stream=False)
+        while not await asyncio.to_thread(book.calls):
+            await asyncio.sleep(0.01)
+        aborted_at = asyncio.get_running_loop().time()
+        await chat.abort("r1")
+        assert (await chat.answer("r1")).parts[-1]["type"] == "abort"
+    call = (await book.ended_calls(1))[0]
+    assert call["operation"] == "InvokeModel"
+    assert call["client_closed_at_monotonic"] - aborted_at < 0.25
 
 
 async def test_an_early_abort_stops_the_turn(url: str, book: Book) -> None:

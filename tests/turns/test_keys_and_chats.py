@@ -179,3 +179,22 @@ async def test_stop_and_ask_again_is_not_refused(make_stage: MakeStage) -> None:
     assert (await stage.service.status(first.turn_id, owner="me")).state == "stopped"
     await finish(stage)
     assert len(stage.ledger.rows) == 2
+
+
+async def test_a_reader_that_never_came_starts_the_grace_time(
+    make_stage: MakeStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    A turn whose only reader fails to subscribe does not run for nobody.
+    """
+    stage = make_stage()
+
+    async def refuse(*_: object, **__: object) -> None:
+        raise StoreError("the log can't be reached")
+
+    started = await stage.service.start(ask(), owner="me", grace_seconds=0)
+    monkeypatch.setattr(stage.log, "subscribe", refuse)
+    with pytest.raises(StoreError):
+        await stage.service.subscribe(started.turn_id, owner="me", wake=lambda: None)
+    await settle(stage)
+    assert (await stage.service.status(started.turn_id, owner="me")).state == "stopped"

@@ -127,7 +127,7 @@ class MemoryTurnLog:
         """
         log = self._held(lease)
         now = self._clock()
-        log.size += weigh(terminal)
+        log.size += weigh(terminal) + len(log.opening.note or b"")
         log.terminal, log.summary, log.ended_at = terminal, summary, now
         self._final[lease.turn_id] = now + self._retention_seconds
         self._retained_bytes += log.size

@@ -112,9 +112,14 @@ class Turn:
         Read this turn's log; `wake` is called whenever there is something to take. Close the reader when done.
         """
         self.release()
-        subscription = await self._ports.log.subscribe(
-            self.turn_id, owner=self.owner, wake=wake, after=after, epoch=epoch
-        )
+        try:
+            subscription = await self._ports.log.subscribe(
+                self.turn_id, owner=self.owner, wake=wake, after=after, epoch=epoch
+            )
+        except BaseException:
+            # A reader that was cancelled here, or can't read, has left before it came.
+            self.abandon()
+            raise
         reader = TurnReader(subscription, self)
         self._readers.add(reader)
         self._cancel_grace()
