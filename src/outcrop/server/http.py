@@ -16,6 +16,9 @@ from outcrop.accounts.authorise import Action, authorise
 from outcrop.errors import OutcropError
 from outcrop.server.chat_routes import ChatRoutes
 from outcrop.server.chat_socket import ChatEndpoint
+from outcrop.server.openai_chat import ChatCompletionsRoutes
+from outcrop.server.openai_responses import ResponsesRoutes
+from outcrop.server.openai_socket import ResponsesEndpoint
 from outcrop.server.services import Services
 from outcrop.server.sockets import RawEndpoint
 from outcrop.server.turn_routes import TurnRoutes
@@ -39,8 +42,11 @@ def build_routes(services: Services) -> list[BaseRoute]:
         _json_route("/v1/models", "list_models", services, describe_models_for_openai),
         WebSocketRoute("/ws/model", RawEndpoint(services), name="raw"),
         WebSocketRoute("/api/chat", ChatEndpoint(services), name="chat"),
+        WebSocketRoute("/v1/responses", ResponsesEndpoint(services), name="responses"),
         *ChatRoutes(services).routes(),
         *TurnRoutes(services).routes(),
+        *ChatCompletionsRoutes(services).routes(),
+        *ResponsesRoutes(services).routes(),
     ]
     page = files("outcrop.server") / "page"
     for path, (name, media_type) in PAGE_FILES.items():

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from outcrop.errors import RequestError
-from outcrop.types import Message, Part, Role, TextPart
+from outcrop.types import Message, Part, ReasoningPart, Role, TextPart
 
 
 class ItemReference(msgspec.Struct, frozen=True):
@@ -107,4 +107,14 @@ def add_answer(conversation: Conversation, parts: Sequence[Part]) -> Conversatio
     """
     gathered = Gathered(conversation)
     gathered.add("assistant", parts)
+    return Conversation(system=conversation.system, messages=gathered.messages)
+
+
+def drop_reasoning(conversation: Conversation) -> Conversation:
+    """
+    Leave out what a model thought: another model would not take it.
+    """
+    gathered = Gathered()
+    for message in conversation.messages:
+        gathered.add(message.role, [part for part in message.parts if not isinstance(part, ReasoningPart)])
     return Conversation(system=conversation.system, messages=gathered.messages)

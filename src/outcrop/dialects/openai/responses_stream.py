@@ -12,7 +12,7 @@ import msgspec
 
 from outcrop.dialects.anthropic.blocks import BlockWalk
 from outcrop.dialects.openai.answer import Details, takes_nothing, to_responses_usage
-from outcrop.dialects.openai.errors import to_error_object
+from outcrop.dialects.openai.errors import Failure, to_error_object
 from outcrop.dialects.openai.ids import to_response_id
 from outcrop.dialects.openai.responses_echo import Echo
 from outcrop.dialects.openai.responses_output import Emit, Growing, ResponseOutput
@@ -133,6 +133,14 @@ class ResponsesRenderer:
         # There is no event for a response that was cancelled: it is one that is not complete.
         self._tell("incomplete" if status == "cancelled" else status)
         return self._events
+
+    def fail(self, failure: Failure) -> list[str]:
+        """
+        Return the last event of a stream that can't go on, though its response perhaps does.
+        """
+        said = to_error_object(failure)
+        event = {"type": "error", "code": said["code"], "message": said["message"], "param": said["param"]}
+        return [_encoder.encode({**event, "sequence_number": self._number}).decode()]
 
     def _begin(self) -> None:
         self._has_begun = True
