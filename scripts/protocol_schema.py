@@ -7,13 +7,13 @@ from typing import Any
 
 import msgspec
 
-from outcrop.dialects.chat_body import ChatBody
-from outcrop.dialects.chat_files import FilePart
-from outcrop.dialects.chat_frames import ResumeFields
-from outcrop.dialects.chat_messages import ReasoningUiPart, TextUiPart, ToolUiPart, UiMessage
-from outcrop.dialects.chat_replies import ServerFrame
-from outcrop.dialects.chat_turn import SendFields
-from outcrop.dialects.ui_stream_parts import UiPart
+from outcrop.dialects.chat.body import ChatBody
+from outcrop.dialects.chat.files import FilePart
+from outcrop.dialects.chat.frames import ResumeFields
+from outcrop.dialects.chat.messages import ReasoningUiPart, TextUiPart, ToolUiPart, UiMessage
+from outcrop.dialects.chat.replies import ServerFrame
+from outcrop.dialects.chat.turn import SendFields
+from outcrop.dialects.ui_stream.parts import UiPart
 
 ROOTS: dict[str, Any] = {
     "part": UiPart,

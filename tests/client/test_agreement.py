@@ -6,9 +6,9 @@ from outcrop.client.frames import parse_frame
 from outcrop.client.parts import to_message
 from outcrop.client.pieces import ReasoningPiece, TextPiece, Usage
 from outcrop.client.request import Question, Request
-from outcrop.dialects import chat_frames, chat_replies
-from outcrop.dialects.ui_stream import UiStreamOpening, UiStreamRenderer
-from outcrop.dialects.ui_stream_endings import UiStreamClosing
+from outcrop.dialects.chat import frames, replies
+from outcrop.dialects.ui_stream.endings import UiStreamClosing
+from outcrop.dialects.ui_stream.renderer import UiStreamOpening, UiStreamRenderer
 from outcrop.errors import ChatBusy
 from outcrop.turns.endings import to_failure
 from outcrop.types import (
@@ -50,10 +50,10 @@ def render(*events: StreamEvent) -> list[str]:
     parts = renderer.render([LogEntry(seq, event) for seq, event in enumerate(events, 1)])
     usage = CountedUsage(input_tokens=3, output_tokens=2)
     parts += renderer.close(UiStreamClosing(usage=usage, duration_ms=40, ttft_ms=12, cost_usd=0.5))
-    framer = chat_replies.ChunkFramer("r-1")
+    framer = replies.ChunkFramer("r-1")
     frames = [framer.frame(number, part) for number, part in enumerate(parts)]
-    start = chat_replies.encode_start("r-1", turn_id="t-1", epoch="e-1")
-    return [frame.decode() for frame in (start, *frames, chat_replies.encode_end("r-1"))]
+    start = replies.encode_start("r-1", turn_id="t-1", epoch="e-1")
+    return [frame.decode() for frame in (start, *frames, replies.encode_end("r-1"))]
 
 
 def feed(request: Request, frames: list[str]) -> None:
@@ -68,7 +68,7 @@ def test_the_gateway_reads_the_client_s_question() -> None:
     """
     All that the client asks for arrives, the key included.
     """
-    turn = chat_frames.to_turn(chat_frames.parse_frame(make().opening()[0]))
+    turn = frames.to_turn(frames.parse_frame(make().opening()[0]))
     assert (turn.chat_id, turn.trigger, turn.message_id, turn.idempotency_key) == (
         "c-1",
         "regenerate-message",
@@ -108,7 +108,7 @@ def test_the_gateway_reads_the_client_s_conversation() -> None:
         body={"model": "anthropic"},
     )
     again = Request(question, max_answer_bytes=1 << 20, max_waiting_pieces=100)
-    turn = chat_frames.to_turn(chat_frames.parse_frame(again.opening()[0]))
+    turn = frames.to_turn(frames.parse_frame(again.opening()[0]))
     assert turn.request.messages[1].parts == (
         ReasoningPart(text="hm", signature="mark"),
         TextPart(text="Hello"),
@@ -123,7 +123,7 @@ def test_the_gateway_reads_the_client_s_resume() -> None:
     request.opening()
     feed(request, render(MessageStart(), TextDelta(index=0, text="Hello"), MessageStop(stop_reason="end_turn"))[:3])
     request.drop()
-    resume = chat_frames.to_resume(chat_frames.parse_frame(request.opening()[0]))
+    resume = frames.to_resume(frames.parse_frame(request.opening()[0]))
     assert (resume.chat_id, resume.turn_id, resume.epoch, resume.last_sequence) == ("c-1", "t-1", "e-1", 1)
 
 
@@ -173,7 +173,7 @@ def test_a_failure_is_the_same_for_both() -> None:
     assert (request.failure.message, request.failure.retryable) == ("the quota is used up", True)
     busy = make()
     refusal = to_failure(ChatBusy("the chat has a running turn", turn_id="t-1"))
-    feed(busy, [chat_replies.encode_error("r-1", refusal, turn_id="t-1").decode()])
+    feed(busy, [replies.encode_error("r-1", refusal, turn_id="t-1").decode()])
     assert busy.failure is not None
     assert (busy.failure.code, busy.failure.retryable) == ("already_active", True)
 
@@ -182,6 +182,6 @@ def test_the_connection_s_events_are_read() -> None:
     """
     Pings and the delay of a stopping gateway arrive.
     """
-    assert parse_frame(chat_replies.PING.decode()).event == "ping"
-    draining = parse_frame(chat_replies.encode_draining(1500).decode())
+    assert parse_frame(replies.PING.decode()).event == "ping"
+    draining = parse_frame(replies.encode_draining(1500).decode())
     assert (draining.request_id, draining.event, draining.retry_after_ms) == ("$server", "draining", 1500)

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outcrop.dialects.chat_frames import ResumeRequest, parse_frame, to_resume, to_turn
-from outcrop.dialects.chat_replies import (
+from outcrop.dialects.chat.frames import ResumeRequest, parse_frame, to_resume, to_turn
+from outcrop.dialects.chat.replies import (
     PING,
     ChunkFramer,
     ServerFrame,
@@ -24,7 +24,7 @@ from outcrop.dialects.chat_replies import (
     encode_queued,
     encode_start,
 )
-from outcrop.dialects.chat_turn import ChatTurn, parse_chat_body
+from outcrop.dialects.chat.turn import ChatTurn, parse_chat_body
 from outcrop.errors import RequestError
 from outcrop.types import GenerationParams, Message, Reasoning, StreamFailed, TextPart, ToolChoice, ToolSpec
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from outcrop.dialects.chat_messages import Conversation, to_conversation, to_messages
+from outcrop.dialects.chat.messages import Conversation, to_conversation, to_messages
 from outcrop.errors import RequestError
 from outcrop.types import (
     DocumentPart,

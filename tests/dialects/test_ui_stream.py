@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outcrop.dialects.chat_replies import ChunkFramer
-from outcrop.dialects.chat_sse import SSE_DONE, encode_events
-from outcrop.dialects.ui_stream import UiStreamOpening, UiStreamRenderer, render_failure
-from outcrop.dialects.ui_stream_endings import FINISH_REASONS, UiStreamClosing
-from outcrop.dialects.ui_stream_parts import UiPart
+from outcrop.dialects.chat.replies import ChunkFramer
+from outcrop.dialects.chat.sse import SSE_DONE, encode_events
+from outcrop.dialects.ui_stream.endings import FINISH_REASONS, UiStreamClosing
+from outcrop.dialects.ui_stream.parts import UiPart
+from outcrop.dialects.ui_stream.renderer import UiStreamOpening, UiStreamRenderer, render_failure
 from outcrop.turns.fold import fold, merge_deltas
 from outcrop.types import (
     AnswerContinued,

@@ -8,8 +8,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from outcrop.dialects.ui_stream import UiStreamOpening, UiStreamRenderer
-from outcrop.dialects.ui_stream_endings import UiStreamClosing
+from outcrop.dialects.ui_stream.endings import UiStreamClosing
+from outcrop.dialects.ui_stream.renderer import UiStreamOpening, UiStreamRenderer
 from outcrop.types import (
     AnswerContinued,
     LogEntry,

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from outcrop.dialects.raw import text_of
-from outcrop.dialects.ui_stream import UiStreamOpening, UiStreamRenderer
+from outcrop.dialects.ui_stream.renderer import UiStreamOpening, UiStreamRenderer
 from outcrop.turns.fold import fold, merge_deltas
 from outcrop.turns.reader import TurnReader
 from outcrop.turns.redis import RedisTurnLog

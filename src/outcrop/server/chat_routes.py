@@ -10,12 +10,12 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
-from outcrop.dialects.chat_sse import SSE_DONE, SSE_HEADERS, encode_events
-from outcrop.dialects.chat_turn import parse_chat_body
-from outcrop.dialects.ui_stream import UiStreamRenderer
-from outcrop.dialects.ui_stream_blocks import encode_part
-from outcrop.dialects.ui_stream_endings import UiStreamClosing, render_ending
-from outcrop.dialects.ui_stream_parts import MessageMetadata
+from outcrop.dialects.chat.sse import SSE_DONE, SSE_HEADERS, encode_events
+from outcrop.dialects.chat.turn import parse_chat_body
+from outcrop.dialects.ui_stream.blocks import encode_part
+from outcrop.dialects.ui_stream.endings import UiStreamClosing, render_ending
+from outcrop.dialects.ui_stream.parts import MessageMetadata
+from outcrop.dialects.ui_stream.renderer import UiStreamRenderer
 from outcrop.errors import StoreError, UnknownTurn
 from outcrop.server.chat_http import NO_STORE, JsonEndpoint, check_name, read_body
 from outcrop.server.chat_run import find_to_resume, to_closing, to_opening

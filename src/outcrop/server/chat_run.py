@@ -5,9 +5,9 @@ One request on a chat socket: a reader of its turn, whose deltas become frames i
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from outcrop.dialects.chat_replies import ChunkFramer, encode_end, encode_no_active, encode_start
-from outcrop.dialects.ui_stream import UiStreamOpening, UiStreamRenderer
-from outcrop.dialects.ui_stream_endings import UiStreamClosing
+from outcrop.dialects.chat.replies import ChunkFramer, encode_end, encode_no_active, encode_start
+from outcrop.dialects.ui_stream.endings import UiStreamClosing
+from outcrop.dialects.ui_stream.renderer import UiStreamOpening, UiStreamRenderer
 from outcrop.errors import OutcropError, PositionExpired, StoreError
 from outcrop.server.direct import DirectSocket
 from outcrop.turns.reader import TurnReader

@@ -15,8 +15,8 @@ from typing import Any
 import msgspec
 import structlog
 
-from outcrop.dialects.chat_frames import ClientFrame, ResumeRequest, parse_frame, to_resume, to_turn
-from outcrop.dialects.chat_replies import (
+from outcrop.dialects.chat.frames import ClientFrame, ResumeRequest, parse_frame, to_resume, to_turn
+from outcrop.dialects.chat.replies import (
     CLOSE_DRAINING,
     CLOSE_INVALID,
     CLOSE_NOT_ALLOWED,

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import msgspec
 import structlog
 
-from outcrop.dialects.chat_replies import (
+from outcrop.dialects.chat.replies import (
     CLOSE_DRAINING,
     CLOSE_NOT_ALLOWED,
     CLOSE_NOT_AUTHENTICATED,

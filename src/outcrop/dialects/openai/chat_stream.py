@@ -11,7 +11,7 @@ from outcrop.dialects.openai.answer import to_chat_usage
 from outcrop.dialects.openai.chat_deltas import ChatDeltas, Delta, FinishReason
 from outcrop.dialects.openai.errors import to_error_object
 from outcrop.dialects.openai.ids import COMPLETION_PREFIX
-from outcrop.dialects.ui_stream_blocks import quote
+from outcrop.dialects.ui_stream.blocks import quote
 from outcrop.types import (
     AnswerContinued,
     LogEntry,

@@ -16,7 +16,7 @@ from outcrop.dialects.openai.errors import Failure, to_error_object
 from outcrop.dialects.openai.ids import to_response_id
 from outcrop.dialects.openai.responses_echo import Echo
 from outcrop.dialects.openai.responses_output import Emit, Growing, ResponseOutput
-from outcrop.dialects.ui_stream_blocks import quote
+from outcrop.dialects.ui_stream.blocks import quote
 from outcrop.types import (
     LogEntry,
     MessageStop,

@@ -13,8 +13,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from outcrop.dialects.chat_fields import Fields, convert, suggest
-from outcrop.dialects.chat_files import FilePart, to_file
+from outcrop.dialects.chat.fields import Fields, convert, suggest
+from outcrop.dialects.chat.files import FilePart, to_file
 from outcrop.errors import RequestError
 from outcrop.types import Message, Part, ReasoningPart, Role, TextPart, ToolResultPart, ToolUsePart
 

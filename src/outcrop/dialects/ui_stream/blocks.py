@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from outcrop.dialects.ui_stream_parts import (
+from outcrop.dialects.ui_stream.parts import (
     BedrockMetadata,
     ProviderMetadata,
     ReasoningEnd,

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from outcrop.dialects.chat_fields import Fields, check_known, convert
+from outcrop.dialects.chat.fields import Fields, check_known, convert
 from outcrop.errors import RequestError
 from outcrop.types import GenerationParams, Reasoning, ReasoningEffort, ToolChoice, ToolSpec
 

@@ -6,7 +6,7 @@ import binascii
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from outcrop.dialects.chat_fields import Fields
+from outcrop.dialects.chat.fields import Fields
 from outcrop.errors import RequestError
 from outcrop.types import DocumentPart, ImagePart
 

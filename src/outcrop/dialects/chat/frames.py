@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from outcrop.dialects.chat_body import Name
-from outcrop.dialects.chat_fields import Fields, check_id, convert, parse_object, suggest
-from outcrop.dialects.chat_turn import ChatTurn, build_turn
+from outcrop.dialects.chat.body import Name
+from outcrop.dialects.chat.fields import Fields, check_id, convert, parse_object, suggest
+from outcrop.dialects.chat.turn import ChatTurn, build_turn
 from outcrop.errors import RequestError
 
 FrameKind = Literal["send", "resume", "abort"]

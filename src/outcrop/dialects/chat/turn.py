@@ -7,9 +7,9 @@ from typing import Any, Literal
 
 import msgspec
 
-from outcrop.dialects.chat_body import parse_chat_body_fields, to_params, to_tool_choice, to_tools
-from outcrop.dialects.chat_fields import Fields, check_id, convert, parse_object
-from outcrop.dialects.chat_messages import UiMessage, to_conversation, to_messages
+from outcrop.dialects.chat.body import parse_chat_body_fields, to_params, to_tool_choice, to_tools
+from outcrop.dialects.chat.fields import Fields, check_id, convert, parse_object
+from outcrop.dialects.chat.messages import UiMessage, to_conversation, to_messages
 from outcrop.errors import RequestError
 from outcrop.types import ChatRequest, TextPart
 

@@ -8,7 +8,7 @@ document of the prompt is passed on as it came.
 from collections.abc import Mapping
 from typing import Any
 
-from outcrop.dialects.ui_stream_parts import (
+from outcrop.dialects.ui_stream.parts import (
     BedrockMetadata,
     Citation,
     DataCitation,

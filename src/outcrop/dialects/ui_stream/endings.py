@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from outcrop.dialects.ui_stream_parts import (
+from outcrop.dialects.ui_stream.parts import (
     Abort,
     DataError,
     ErrorDetails,

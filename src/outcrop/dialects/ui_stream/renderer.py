@@ -11,7 +11,7 @@ from json.encoder import encode_basestring
 
 import msgspec
 
-from outcrop.dialects.ui_stream_blocks import (
+from outcrop.dialects.ui_stream.blocks import (
     SHORT_CHARACTERS,
     ReasoningBlock,
     TextBlock,
@@ -19,9 +19,9 @@ from outcrop.dialects.ui_stream_blocks import (
     encode_part,
     quote,
 )
-from outcrop.dialects.ui_stream_citations import to_citation_part
-from outcrop.dialects.ui_stream_endings import UiStreamClosing, fail, render_ending
-from outcrop.dialects.ui_stream_parts import (
+from outcrop.dialects.ui_stream.citations import to_citation_part
+from outcrop.dialects.ui_stream.endings import UiStreamClosing, fail, render_ending
+from outcrop.dialects.ui_stream.parts import (
     BedrockDetails,
     DataBedrock,
     DataSeam,

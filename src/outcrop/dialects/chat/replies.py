@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from outcrop.dialects.ui_stream_blocks import quote
-from outcrop.dialects.ui_stream_endings import to_error_details
+from outcrop.dialects.ui_stream.blocks import quote
+from outcrop.dialects.ui_stream.endings import to_error_details
 from outcrop.types import StreamFailed
 
 SERVER_REQUEST_ID = "$server"
