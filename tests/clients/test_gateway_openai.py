@@ -187,14 +187,16 @@ def test_an_image_goes_along(client: OpenAI, book: Book) -> None:
     assert wait_for_call(book)["outcome"] == "completed"
 
 
-def test_an_answer_follows_its_schema(client: OpenAI) -> None:
+def test_an_answer_follows_its_schema(client: OpenAI, book: Book) -> None:
     """
-    The SDK's `parse` makes its model of the answer, in both APIs.
+    The SDK's `parse` may send its model's schema to Claude, and makes the model of the answer, in both APIs.
     """
-    completion = client.chat.completions.parse(model=MODEL, messages=user("which city?"), response_format=Place)
-    assert isinstance(completion.choices[0].message.parsed, Place)
-    response = client.responses.parse(model=MODEL, input="which city?", text_format=Place)
-    assert isinstance(response.output_parsed, Place)
+    prompt = 'echo {"city": "Oslo"}'
+    completion = client.chat.completions.parse(model=MODEL, messages=user(prompt), response_format=Place)
+    assert completion.choices[0].message.parsed == Place(city="Oslo")
+    response = client.responses.parse(model=MODEL, input=prompt, text_format=Place)
+    assert response.output_parsed == Place(city="Oslo")
+    assert [call["outcome"] for call in book.calls()] == ["completed", "completed"]
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from outcrop import __version__
 from outcrop.accounts.authorise import Action, authorise
 from outcrop.errors import OutcropError
+from outcrop.server.anthropic_routes import build_anthropic_routes
 from outcrop.server.chat_routes import ChatRoutes
 from outcrop.server.chat_socket import ChatEndpoint
 from outcrop.server.openai_chat import ChatCompletionsRoutes
@@ -45,6 +46,7 @@ def build_routes(services: Services) -> list[BaseRoute]:
         WebSocketRoute("/v1/responses", ResponsesEndpoint(services), name="responses"),
         *ChatRoutes(services).routes(),
         *TurnRoutes(services).routes(),
+        *build_anthropic_routes(services),
         *ChatCompletionsRoutes(services).routes(),
         *ResponsesRoutes(services).routes(),
     ]

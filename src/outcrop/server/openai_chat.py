@@ -15,8 +15,8 @@ from outcrop.dialects.openai.chat_request import parse_chat_completion
 from outcrop.dialects.openai.chat_stream import ChatAnswerOpening, ChatChunkRenderer, encode_chat_completion
 from outcrop.dialects.openai.errors import to_error_object
 from outcrop.errors import StoreError
+from outcrop.server.follow import open_answer, read_to_end
 from outcrop.server.idempotency import find_idempotency_key
-from outcrop.server.openai_follow import open_answer, read_to_end
 from outcrop.server.openai_http import (
     Caller,
     OpenAiEndpoint,

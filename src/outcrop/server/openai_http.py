@@ -36,6 +36,12 @@ class Caller(msgspec.Struct, frozen=True):
         named = {} if turn_id is None else {"x-outcrop-turn-id": turn_id}
         return {**NO_STORE, "x-request-id": self.request_id, **named}
 
+    def refuse(self, failure: Failure, turn_id: str | None = None) -> Response:
+        """
+        Say what went wrong, before an answer has begun.
+        """
+        return failure_response(failure, self.request_id, turn_id)
+
 
 Serve = Callable[[Request, Caller], Awaitable[ASGIApp]]
 """

@@ -16,8 +16,8 @@ from outcrop.dialects.openai.responses_note import ResponseNote, encode_note
 from outcrop.dialects.openai.responses_request import ResponsesCall, complete_call, parse_response_request
 from outcrop.dialects.openai.responses_stream import ResponsesRenderer, encode_sse
 from outcrop.errors import LeaseLost, RequestError, RequestTooLarge, StoreError
+from outcrop.server.follow import open_answer, read_to_end
 from outcrop.server.idempotency import find_idempotency_key
-from outcrop.server.openai_follow import open_answer, read_to_end
 from outcrop.server.openai_http import (
     Caller,
     OpenAiEndpoint,

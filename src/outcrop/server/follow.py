@@ -1,5 +1,5 @@
 """
-Follow a turn for a client of the OpenAI dialects: as a stream, or to its end.
+Follow a turn for a client of an HTTP dialect: as a stream, or to its end.
 
 A failure before the first piece of an answer has the status that it deserves, for a stream too: the SDKs choose their
 exception, and whether to try again, by it. So the head of a stream waits for the first entry, though not for long.
@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive
 
 from outcrop.errors import StoreError
-from outcrop.server.openai_http import Caller, failure_response
 from outcrop.server.services import Services
 from outcrop.server.sse import TurnStream
 from outcrop.turns.reader import TurnReader
@@ -49,8 +49,33 @@ class View(Protocol):
         ...
 
 
+class Asker(Protocol):
+    """
+    Say who asks, and name the request and its turn in an answer's headers.
+    """
+
+    @property
+    def owner(self) -> str:
+        """
+        The principal's ID.
+        """
+        ...
+
+    def headers(self, turn_id: str | None = None) -> dict[str, str]:
+        """
+        Return the headers.
+        """
+        ...
+
+    def refuse(self, failure: StreamFailed, turn_id: str | None = None) -> Response:
+        """
+        Say what went wrong, before an answer has begun.
+        """
+        ...
+
+
 async def open_answer(
-    services: Services, request: Request, caller: Caller, turn_id: str, view: View, *, waits: bool = True
+    services: Services, request: Request, caller: Asker, turn_id: str, view: View, *, waits: bool = True
 ) -> ASGIApp:
     """
     Make the stream of a turn; or the error, where it fails before its first piece.
@@ -70,7 +95,7 @@ async def open_answer(
         raise
     if (failure := _find_early_failure(first)) is not None:
         reader.close()
-        return failure_response(failure, caller.request_id, turn_id)
+        return caller.refuse(failure, turn_id)
     return TurnStream(
         reader,
         more,
