@@ -144,3 +144,15 @@ def test_the_turns_page(gateway_url: str) -> None:
     printed = run("sh", "-c", block.group(1).replace("http://127.0.0.1:8080", gateway_url))
     assert '"lastSeq":' in printed
     assert "event: text_delta" in printed or "event: message_stop" in printed
+
+
+def test_the_anthropic_page(gateway_url: str) -> None:
+    """
+    The Python and shell blocks of docs/anthropic.md run as they stand, but for the port.
+    """
+    page = (ROOT / "docs" / "anthropic.md").read_text().replace("http://127.0.0.1:8080", gateway_url)
+    python, shell = (re.search(rf"```{language}\n(.*?)```", page, re.DOTALL) for language in ("python", "sh"))
+    assert python is not None
+    assert shell is not None
+    assert len(run(sys.executable, "-c", python.group(1))) > 50
+    assert '"stop_reason":' in run("sh", "-c", shell.group(1))
