@@ -4,9 +4,13 @@ OpenAI's SDK for Python, unmodified, against a gateway and an emulator in proces
 
 import base64
 import json
+import re
+import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import openai
@@ -19,6 +23,7 @@ from pydantic import BaseModel
 from tests.e2e.conftest import Book
 from tests.support import gateway_environment, run_outcrop
 
+ROOT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 20
 MODEL = "gpt-4o"
 WEATHER_SCHEMA: dict[str, object] = {
@@ -461,3 +466,34 @@ def read_response(socket: Any) -> Any:
             assert event.type != "error", event
             return event.response
     raise AssertionError("the socket has closed")
+
+
+def read_examples(language: str, url: str) -> list[str]:
+    """
+    Take the blocks of docs/openai.md in a language, for a gateway at another address.
+    """
+    page = (ROOT / "docs" / "openai.md").read_text().replace("http://127.0.0.1:8080", url)
+    blocks: list[str] = re.findall(rf"```{language}\n(.*?)```", page, re.DOTALL)
+    return blocks
+
+
+def run_example(*command: str) -> str:
+    """
+    Run a block to its end, and return what it printed.
+    """
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_SECONDS * 3, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_pages_examples_run(gateway_url: str) -> None:
+    """
+    The Python blocks of docs/openai.md, and its first shell block, run as they stand, but for the port.
+    """
+    blocks = read_examples("python", gateway_url)
+    assert len(blocks) == 3
+    for block in blocks:
+        assert len(run_example(sys.executable, "-c", block)) > 50
+    printed = run_example("sh", "-c", read_examples("sh", gateway_url)[0])
+    assert "data: [DONE]" in printed
+    assert '"status":"completed"' in printed

@@ -4,6 +4,7 @@ OpenAI's SDK for JavaScript, unmodified, against a gateway and an emulator in pr
 
 import asyncio
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -50,15 +51,22 @@ class Player:
     """
 
     def __init__(self, node: Path, url: str) -> None:
-        self._command = [str(node), str(SCRIPT)]
-        self._url = url
+        self._node = node
+        self.url = url
 
     async def play(self, scenario: str) -> Any:
         """
         Play one, and return what the SDK had in the end.
         """
+        return json.loads(await self.run(str(SCRIPT), scenario, self.url))
+
+    async def run(self, *arguments: str) -> bytes:
+        """
+        Run Node beside the script, and return what it printed.
+        """
+        pipe = asyncio.subprocess.PIPE
         process = await asyncio.create_subprocess_exec(
-            *self._command, scenario, self._url, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+            self._node, *arguments, stdout=pipe, stderr=pipe, cwd=SCRIPT.parent
         )
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
@@ -68,7 +76,7 @@ class Player:
                 process.kill()
                 await process.wait()
         assert process.returncode == 0, complaint.decode()
-        return json.loads(output)
+        return output
 
 
 @pytest.fixture
@@ -163,3 +171,13 @@ async def test_responses_go_on_from_each_other(player: Player) -> None:
     assert "12 degrees" in found["text"]
     assert found["kinds"][0] == "message"
     assert found["kinds"][-2:] == ["function_call", "function_call_output"]
+
+
+async def test_the_pages_example_runs(player: Player) -> None:
+    """
+    The TypeScript block of docs/openai.md runs as it stands, but for the port.
+    """
+    page = (SCRIPT.parents[3] / "docs" / "openai.md").read_text().replace("http://127.0.0.1:8080", player.url)
+    block = re.search(r"```typescript\n(.*?)```", page, re.DOTALL)
+    assert block is not None
+    assert len(await player.run("--input-type=module-typescript", "--eval", block.group(1))) > 50

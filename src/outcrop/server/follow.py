@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive
 
 from outcrop.errors import StoreError
 from outcrop.server.services import Services
-from outcrop.server.sse import TurnStream
+from outcrop.server.sse import PING, TurnStream
 from outcrop.turns.reader import TurnReader
 from outcrop.turns.records import TurnStatus
 from outcrop.types import LogEntry, MessageStart, StreamFailed
@@ -75,12 +75,19 @@ class Asker(Protocol):
 
 
 async def open_answer(
-    services: Services, request: Request, caller: Asker, turn_id: str, view: View, *, waits: bool = True
+    services: Services,
+    request: Request,
+    caller: Asker,
+    turn_id: str,
+    view: View,
+    *,
+    waits: bool = True,
+    ping: bytes = PING,
 ) -> ASGIApp:
     """
     Make the stream of a turn; or the error, where it fails before its first piece.
 
-    `waits` false makes the stream at once: its first events need no entry.
+    `waits` false makes the stream at once: its first events need no entry. `ping` is what is sent in silence.
 
     Raises:
         StoreError: there is no such turn for this owner, or the log can't be read.
@@ -103,6 +110,7 @@ async def open_answer(
         view.render_failure,
         slow_reader_timeout_seconds=services.settings.slow_reader_timeout_seconds,
         headers=caller.headers(turn_id),
+        ping=ping,
     )
 
 

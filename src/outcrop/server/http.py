@@ -15,6 +15,7 @@ from outcrop import __version__
 from outcrop.accounts.authorise import Action, authorise
 from outcrop.errors import OutcropError
 from outcrop.server.anthropic_routes import build_anthropic_routes
+from outcrop.server.bedrock_routes import BedrockRoutes
 from outcrop.server.chat_routes import ChatRoutes
 from outcrop.server.chat_socket import ChatEndpoint
 from outcrop.server.openai_chat import ChatCompletionsRoutes
@@ -47,6 +48,7 @@ def build_routes(services: Services) -> list[BaseRoute]:
         *ChatRoutes(services).routes(),
         *TurnRoutes(services).routes(),
         *build_anthropic_routes(services),
+        *BedrockRoutes(services).routes(),
         *ChatCompletionsRoutes(services).routes(),
         *ResponsesRoutes(services).routes(),
     ]

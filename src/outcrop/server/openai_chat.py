@@ -22,7 +22,6 @@ from outcrop.server.openai_http import (
     OpenAiEndpoint,
     answer_json,
     answer_value,
-    failure_response,
     make_route,
     read_json,
 )
@@ -69,7 +68,7 @@ class ChatCompletionsRoutes:
         status, entries = await read_to_end(services, started.turn_id, owner=caller.owner, receive=request.receive)
         terminal = entries[-1].event
         if isinstance(terminal, StreamFailed):
-            return failure_response(terminal, caller.request_id, started.turn_id)
+            return caller.refuse(terminal, started.turn_id)
         body = encode_chat_completion(_to_opening(status), entries, status.summary.usage if status.summary else None)
         return answer_json(body, caller, started.turn_id)
 

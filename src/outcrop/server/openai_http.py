@@ -3,7 +3,7 @@ What the OpenAI routes share: errors as OpenAI writes them, who asks, and answer
 """
 
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -40,7 +40,7 @@ class Caller(msgspec.Struct, frozen=True):
         """
         Say what went wrong, before an answer has begun.
         """
-        return failure_response(failure, self.request_id, turn_id)
+        return failure_response(failure, self.request_id, self.headers(turn_id))
 
 
 Serve = Callable[[Request, Caller], Awaitable[ASGIApp]]
@@ -86,13 +86,12 @@ def make_route(path: str, method: str, endpoint: OpenAiEndpoint) -> Route:
     return route
 
 
-def failure_response(failure: Failure, request_id: str, turn_id: str | None = None) -> Response:
+def failure_response(failure: Failure, request_id: str, headers: Mapping[str, str] = NO_STORE) -> Response:
     """
-    Say what went wrong, before an answer has begun.
+    Say what went wrong, before it is known who asks.
     """
-    status, headers, body = encode_error(failure, request_id)
-    named = {name.decode(): value.decode() for name, value in headers}
-    return Response(body, status, {**Caller("", request_id).headers(turn_id), **named})
+    status, own, body = encode_error(failure, request_id)
+    return Response(body, status, {**headers, **{name.decode(): value.decode() for name, value in own}})
 
 
 def answer_json(body: bytes, caller: Caller, turn_id: str | None = None) -> Response:

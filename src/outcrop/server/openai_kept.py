@@ -20,6 +20,11 @@ from outcrop.turns.records import TurnStatus
 from outcrop.turns.service import TurnService
 from outcrop.types import LogEntry, Message
 
+MAX_REFERRED = 64
+"""
+Responses whose items one request may refer to: each is read whole.
+"""
+
 
 class PreviousMissing(RequestError):
     """
@@ -148,7 +153,7 @@ class KeptResponses:
         Find items of responses' outputs, for a request to `model`; those that are not there are left out.
 
         Raises:
-            RequestError: an ID can't be an item's.
+            RequestError: an ID can't be an item's, or there are too many.
             StoreError: a log can't be read.
         """
         outputs: dict[str, list[Any]] = {}
@@ -156,6 +161,10 @@ class KeptResponses:
         for item_id in item_ids:
             turn_id, position = split_item_id(item_id)
             if turn_id not in outputs:
+                if len(outputs) == MAX_REFERRED:
+                    raise RequestError(
+                        f"input refers to items of more than {MAX_REFERRED} responses, which is the limit"
+                    )
                 outputs[turn_id] = await self._read_output(turn_id, owner=owner)
             if position < len(outputs[turn_id]) and outputs[turn_id][position]["id"] == item_id:
                 found[item_id] = read_output_item(outputs[turn_id][position], model)

@@ -24,7 +24,6 @@ from outcrop.server.openai_http import (
     answer_json,
     answer_value,
     check_query,
-    failure_response,
     make_route,
     read_json,
 )
@@ -86,7 +85,7 @@ class ResponsesRoutes:
         status, entries = await read_to_end(services, turn_id, owner=caller.owner, receive=request.receive)
         terminal = entries[-1].event
         if isinstance(terminal, StreamFailed):
-            return failure_response(terminal, caller.request_id, turn_id)
+            return caller.refuse(terminal, turn_id)
         return answer_json(encode_as_it_is(status, entries), caller, turn_id)
 
     async def retrieve(self, request: Request, caller: Caller) -> ASGIApp:

@@ -23,7 +23,6 @@ from outcrop.dialects.chat.replies import (
 )
 from outcrop.dialects.openai.errors import Failure
 from outcrop.dialects.openai.responses_socket import (
-    MAX_SOCKET_SECONDS,
     SOCKET_LIMIT,
     ResponseCreate,
     encode_socket_error,
@@ -49,9 +48,9 @@ class ResponsesLimits(msgspec.Struct, frozen=True, kw_only=True):
 
     max_frame_bytes: int
     max_waiting_bytes: int
+    max_seconds: float
     max_waiting: int = 64
     max_unread_errors: int = 256
-    max_seconds: float = MAX_SOCKET_SECONDS
 
 
 class _Asked(msgspec.Struct, frozen=True):

@@ -52,6 +52,7 @@ class TurnStream:
         render_failure: makes bytes of an error that ends the reading.
         slow_reader_timeout_seconds: a client that takes nothing for so long is cut off.
         headers: in addition to those of every event stream.
+        ping: what is sent in silence; empty bytes for formats that have no comments.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class TurnStream:
         *,
         slow_reader_timeout_seconds: float,
         headers: Mapping[str, str],
+        ping: bytes = PING,
         ping_seconds: float = PING_SECONDS,
     ) -> None:
         self._reader = reader
@@ -70,6 +72,7 @@ class TurnStream:
         self._render = render
         self._render_failure = render_failure
         self._timeout_seconds = slow_reader_timeout_seconds
+        self._ping = ping
         self._ping_seconds = ping_seconds
         self._headers = [(name.encode(), value.encode()) for name, value in {**HEADERS, **headers}.items()]
         self._is_gone = False
@@ -116,8 +119,8 @@ class TurnStream:
                 await self._write(send, message)
             if self._has_ended:
                 return
-            if not body and not await self._wait():
-                await self._write(send, {"type": "http.response.body", "body": PING, "more_body": True})
+            if not body and not await self._wait() and self._ping:
+                await self._write(send, {"type": "http.response.body", "body": self._ping, "more_body": True})
 
     def _take(self) -> bytes:
         reader = self._reader
