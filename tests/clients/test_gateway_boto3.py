@@ -151,7 +151,7 @@ def test_throttling_before_and_within_a_stream(runtime: Any, book: Book) -> None
     book.inject({"kind": "exception", "name": "throttlingException", "after_tokens": 3})
     deltas: list[Any] = []
     stream = runtime.converse_stream(modelId=CLAUDE, messages=MESSAGES)["stream"]
-    with pytest.raises(EventStreamError, match="throttlingException"):
+    with closing(stream), pytest.raises(EventStreamError, match="throttlingException"):
         deltas.extend(event["contentBlockDelta"]["delta"] for event in stream if "contentBlockDelta" in event)
     assert book.calls()[0]["tokens_emitted"] == 3
 

@@ -33,6 +33,7 @@ def locked(emulator_process: tuple[Process, str]) -> Iterator[str]:
         emulator_process[1],
         api_keys=json.dumps({"anne": ANNE_DIGEST, "bert": BERT_DIGEST}),
         max_conversation_bytes=str(MAX_BYTES),
+        slow_reader_timeout_seconds="1",
     )
     with run_outcrop("serve", "--port", "0", environ=environ) as (_, url):
         yield url
@@ -124,7 +125,7 @@ async def test_a_conversation_has_a_bound(locked: str) -> None:
     key = key_of(ANNE)
     answer = await send(locked, "POST", "/v1/chat/completions", chat("x" * MAX_BYTES), authorization=key)
     assert (answer.status, answer.json["error"]["code"]) == (413, "too_large")
-    body = ask("echo x" + "y" * (MAX_BYTES * 2 // 3), max_output_tokens=1)
+    body = ask("echo x" + "y" * (MAX_BYTES * 2 // 3), max_output_tokens=1) | {"model": "anthropic"}
     first = await send(locked, "POST", "/v1/responses", body, authorization=key)
     body |= {"previous_response_id": first.json["id"]}
     second = await send(locked, "POST", "/v1/responses", body, authorization=key)
@@ -358,3 +359,24 @@ async def test_a_draining_server_closes_idle_sockets(emulator_process: tuple[Pro
             process.send_signal(signal.SIGTERM)
             assert (await socket.read_to_end())[-1]["type"] == "response.completed"
             assert await socket.close_code() == 1012
+
+
+async def test_a_client_that_reads_nothing_is_cut_off(locked: str) -> None:
+    """
+    A client that only asks is refused beyond what may wait, and loses its socket; others are served meanwhile.
+    """
+    headers = {"authorization": key_of(ANNE)}
+    async with asyncio.timeout(WAIT_SECONDS), open_socket(locked, additional_headers=headers, max_queue=1) as deaf:
+        with pytest.raises(ConnectionClosed):
+            await flood(deaf)
+    async with open_socket(locked, additional_headers=headers) as socket:
+        await socket.create("emulate 3 tokens")
+        assert (await socket.read_to_end())[-1]["type"] == "response.completed"
+
+
+async def flood(socket: ResponsesSocket) -> None:
+    """
+    Ask for long events, and read none.
+    """
+    for number in range(20_000):
+        await socket.create("remember", generate=False, instructions="x" * 40_000, stream_id=f"{number % 8}")
