@@ -369,4 +369,5 @@ class TurnService:
         finally:
             del self._tasks[turn.turn_id]
             del self._turns[turn.turn_id]
-        log_end(turn.turn_id, turn.plan.model.model_id, turn.terminal, turn.usage)
+        if not turn.is_lost:
+            log_end(turn.turn_id, turn.plan.model.model_id, turn.terminal, turn.usage)

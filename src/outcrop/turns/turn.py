@@ -63,6 +63,7 @@ class Turn:
         turn_id: its name, unguessable.
         terminal: how it ended; None while it runs.
         usage: what its calls used; exact once `terminal` is set and `usage.estimated` is false.
+        is_lost: another replica has the log now, and tells of the end.
     """
 
     def __init__(self, plan: TurnPlan, ports: Ports, *, grace_seconds: float, merge_bytes: int) -> None:
@@ -88,7 +89,7 @@ class Turn:
         self._reported: Usage | None = None
         self._seen_terminal: TerminalEvent | None = None
         self._ending: StreamFailed | MessageStop | None = None
-        self._is_lost = False
+        self.is_lost = False
         self._exchange: asyncio.Task[int] | None = None
         self._grace_timer: asyncio.TimerHandle | None = None
 
@@ -141,7 +142,7 @@ class Turn:
         """
         Close the call to Bedrock at once: the log is another's now, who ends it.
         """
-        self._is_lost = True
+        self.is_lost = True
         self._end(to_failure(error))
 
     def release(self) -> None:
@@ -262,7 +263,7 @@ class Turn:
         error = StreamInterrupted("the answer was cancelled") if exchange.cancelled() else exchange.exception()
         if error is None:
             error = StreamInterrupted("the answer ended before its last event")
-        self._is_lost = isinstance(error, LeaseLost)
+        self.is_lost = isinstance(error, LeaseLost)
         log_failure(self.turn_id, error)
         return to_failure(error)
 
@@ -270,7 +271,7 @@ class Turn:
         self.release()
         used = self._count()
         self.usage = add_usage(self.plan.spent, used)
-        if self._is_lost:
+        if self.is_lost:
             await self._yield_to_another(terminal, used)
             return
         try:
@@ -290,6 +291,7 @@ class Turn:
         try:
             await self._ports.log.finalize(self._lease, terminal, summary)
         except LeaseLost as error:
+            self.is_lost = True
             logger.warning("turn was ended by another replica", turn_id=self.turn_id, reason=error.message)
 
     async def _yield_to_another(self, terminal: TerminalEvent, used: Usage) -> None:
