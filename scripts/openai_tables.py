@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from outcrop.dialects.anthropic.fields import Table
+from outcrop.dialects.fields import Table
 from outcrop.dialects.openai import responses_tables, tables
 
 HEAD = """# The OpenAI dialects, field by field

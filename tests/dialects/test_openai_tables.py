@@ -37,7 +37,7 @@ from openai.types.responses import (
 )
 from openai.types.shared_params import function_definition, reasoning
 
-from outcrop.dialects.anthropic.fields import Field, Table
+from outcrop.dialects.fields import Field, Table
 from outcrop.dialects.openai import responses_tables as responses
 from outcrop.dialects.openai import tables as chat
 

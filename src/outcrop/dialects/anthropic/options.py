@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 
 from outcrop.calls import ResolvedModel
-from outcrop.dialects.anthropic.fields import Fields, describe
 from outcrop.dialects.anthropic.tables import OUTPUT_CONFIG, OUTPUT_FORMAT, THINKING
+from outcrop.dialects.fields import Fields, describe
 from outcrop.errors import RequestError
 from outcrop.types import Reasoning, ReasoningEffort
 

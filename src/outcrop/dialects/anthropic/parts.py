@@ -7,7 +7,6 @@ from typing import Any
 
 import msgspec
 
-from outcrop.dialects.anthropic.fields import Fields, describe
 from outcrop.dialects.anthropic.tables import (
     BLOCKS,
     CACHE_CONTROL,
@@ -17,6 +16,7 @@ from outcrop.dialects.anthropic.tables import (
     REFUSED_SOURCES,
     SOURCES,
 )
+from outcrop.dialects.fields import Fields, describe
 from outcrop.errors import RequestError
 from outcrop.types import (
     CacheTtl,

@@ -11,10 +11,10 @@ from typing import Any, Literal
 import msgspec
 
 from outcrop.calls import ResolvedModel
-from outcrop.dialects.anthropic.fields import Fields, decode_object
 from outcrop.dialects.anthropic.options import CLAUDE, Wishes, place_betas, place_wishes, read_output_config
 from outcrop.dialects.anthropic.parts import mark_last_part, read_cache_mark, read_messages, read_system
 from outcrop.dialects.anthropic.tables import COUNT_REQUEST, INVOKE_REQUEST, METADATA, REQUEST, TOOL, TOOL_CHOICE
+from outcrop.dialects.fields import Fields, decode_object
 from outcrop.errors import RequestError
 from outcrop.types import ChatRequest, GenerationParams, ToolChoice, ToolSpec
 

@@ -12,7 +12,9 @@ from typing import Any
 
 import msgspec
 
-from outcrop.dialects.anthropic.blocks import (
+from outcrop.dialects.anthropic.citations import to_anthropic
+from outcrop.dialects.anthropic.errors import to_error_object
+from outcrop.dialects.blocks import (
     Added,
     BlockWalk,
     Cited,
@@ -25,8 +27,6 @@ from outcrop.dialects.anthropic.blocks import (
     collect_blocks,
     parse_arguments,
 )
-from outcrop.dialects.anthropic.citations import to_anthropic
-from outcrop.dialects.anthropic.errors import to_error_object
 from outcrop.types import (
     AnswerContinued,
     LogEntry,

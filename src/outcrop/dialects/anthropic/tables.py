@@ -4,7 +4,7 @@ Every field of the Anthropic Messages API, as the official SDK's types know them
 A test holds the tables against the SDK, so a newer SDK shows at once what is new.
 """
 
-from outcrop.dialects.anthropic.fields import Field, Table, take
+from outcrop.dialects.fields import Field, Table, take
 
 _STATE = "this server keeps no files, containers or memory for a client"
 _SERVER_SIDE = "the feature runs on Anthropic's own servers, not on Bedrock"

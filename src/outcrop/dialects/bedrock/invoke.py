@@ -11,12 +11,12 @@ from typing import Any, Literal, TypeVar
 import msgspec
 
 from outcrop.calls import ResolvedModel
-from outcrop.dialects.anthropic.fields import Fields, decode_object, describe, require_one
 from outcrop.dialects.anthropic.options import CLAUDE
 from outcrop.dialects.anthropic.request import read_invoke_body
 from outcrop.dialects.bedrock import tables
 from outcrop.dialects.bedrock.fetches import refuse_fetches
 from outcrop.dialects.bedrock.request import read_counted
+from outcrop.dialects.fields import Fields, decode_object, describe, require_one
 from outcrop.errors import RequestError, RequestTooLarge
 from outcrop.types import ChatRequest, GenerationParams, Guardrail
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import msgspec
 
-from outcrop.dialects.anthropic.blocks import WholeBlock, parse_arguments
 from outcrop.dialects.anthropic.citations import to_converse
+from outcrop.dialects.blocks import WholeBlock, parse_arguments
 
 
 def takes_opaque(content: Mapping[str, Any]) -> bool:

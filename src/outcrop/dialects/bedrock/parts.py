@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
-from outcrop.dialects.anthropic.fields import Field, Fields, describe, require_one
 from outcrop.dialects.bedrock import tables
+from outcrop.dialects.fields import Field, Fields, describe, require_one
 from outcrop.errors import RequestError
 from outcrop.types import (
     CacheTtl,

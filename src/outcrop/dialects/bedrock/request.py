@@ -11,12 +11,12 @@ from typing import Any, Literal
 import msgspec
 
 from outcrop.calls import ResolvedModel
-from outcrop.dialects.anthropic.fields import Fields, decode_object, describe, take
 from outcrop.dialects.anthropic.options import CLAUDE, Wishes, place_betas, place_wishes, read_effort
 from outcrop.dialects.anthropic.options import read_output_config as read_claude_output
 from outcrop.dialects.bedrock import tables
 from outcrop.dialects.bedrock.fetches import refuse_fetches
 from outcrop.dialects.bedrock.parts import mark_last, open_union, read_messages, read_system
+from outcrop.dialects.fields import Fields, decode_object, describe, take
 from outcrop.errors import RequestError
 from outcrop.types import ChatRequest, GenerationParams, Guardrail, Reasoning, ToolChoice, ToolSpec
 

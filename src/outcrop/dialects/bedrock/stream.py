@@ -11,7 +11,10 @@ from typing import Any
 
 import msgspec
 
-from outcrop.dialects.anthropic.blocks import (
+from outcrop.dialects.anthropic.citations import to_converse
+from outcrop.dialects.bedrock.errors import encode_exception_frame
+from outcrop.dialects.bedrock.opaque import split_opaque, takes_opaque, to_block
+from outcrop.dialects.blocks import (
     Added,
     BlockWalk,
     Cited,
@@ -22,9 +25,6 @@ from outcrop.dialects.anthropic.blocks import (
     Step,
     collect_blocks,
 )
-from outcrop.dialects.anthropic.citations import to_converse
-from outcrop.dialects.bedrock.errors import encode_exception_frame
-from outcrop.dialects.bedrock.opaque import split_opaque, takes_opaque, to_block
 from outcrop.types import (
     LogEntry,
     MessageStart,

@@ -6,7 +6,7 @@ A test holds the tables against the service model, so a newer botocore shows at 
 
 from collections.abc import Mapping
 
-from outcrop.dialects.anthropic.fields import Field, Table, take
+from outcrop.dialects.fields import Field, Table, take
 
 _FETCH = "nothing is fetched for a client, neither from S3 with this server's own rights: send the bytes"
 _SERVER_SIDE = "tools that Bedrock runs itself are not offered here"

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from outcrop.dialects.anthropic.blocks import Added, BlockWalk, Opened, Signed, Step
+from outcrop.dialects.blocks import Added, BlockWalk, Opened, Signed, Step
 from outcrop.dialects.openai.answer import Details, takes_nothing
 from outcrop.dialects.openai.reasoning import seal_reasoning
 from outcrop.types import MessageStop, ReasoningPart, StopReason, StreamEvent

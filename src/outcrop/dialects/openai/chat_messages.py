@@ -7,7 +7,7 @@ everything. Neighbours of one role become one message, so the results of several
 
 from typing import Any
 
-from outcrop.dialects.anthropic.fields import Fields, describe
+from outcrop.dialects.fields import Fields, describe
 from outcrop.dialects.openai.conversation import Gathered
 from outcrop.dialects.openai.files import read_file, read_image
 from outcrop.dialects.openai.options import open_fields, open_typed, read_arguments, read_cache_mark

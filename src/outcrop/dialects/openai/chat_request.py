@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from outcrop.dialects.anthropic.fields import Fields, decode_object, describe
+from outcrop.dialects.fields import Fields, decode_object, describe
 from outcrop.dialects.openai.chat_messages import read_messages
 from outcrop.dialects.openai.options import (
     CHOICES,

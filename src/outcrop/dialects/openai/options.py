@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from outcrop.dialects.anthropic.fields import Fields, Table, describe
 from outcrop.dialects.chat.fields import parse_object
+from outcrop.dialects.fields import Fields, Table, describe
 from outcrop.dialects.openai.tables import CACHE_BREAKPOINT, Refused
 from outcrop.errors import RequestError
 from outcrop.types import CacheTtl, Reasoning, ReasoningEffort, ToolChoice, ToolSpec

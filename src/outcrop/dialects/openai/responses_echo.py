@@ -5,7 +5,7 @@ What a response repeats of its request.
 from collections.abc import Mapping
 from typing import Any
 
-from outcrop.dialects.anthropic.fields import Fields
+from outcrop.dialects.fields import Fields
 from outcrop.dialects.openai.options import Choice
 from outcrop.types import AnswerFormat, ChatRequest, ToolSpec
 

@@ -4,7 +4,7 @@ Read the items of a Responses request: messages, calls of tools and their result
 
 from typing import Any
 
-from outcrop.dialects.anthropic.fields import Fields, Table, describe
+from outcrop.dialects.fields import Fields, Table, describe
 from outcrop.dialects.openai.conversation import Gathered
 from outcrop.dialects.openai.files import read_file, read_image
 from outcrop.dialects.openai.options import open_typed, read_arguments, read_cache_mark

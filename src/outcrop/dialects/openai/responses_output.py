@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from outcrop.dialects.anthropic.blocks import Added, Closed, Opened, Signed, Step
+from outcrop.dialects.blocks import Added, Closed, Opened, Signed, Step
 from outcrop.dialects.openai.ids import to_item_id
 from outcrop.dialects.openai.reasoning import seal_reasoning
 from outcrop.types import ReasoningPart

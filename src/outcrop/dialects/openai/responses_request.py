@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from outcrop.dialects.anthropic.fields import Fields, Table, decode_object, describe
+from outcrop.dialects.fields import Fields, Table, decode_object, describe
 from outcrop.dialects.openai.conversation import Conversation, ItemReference, join_conversation
 from outcrop.dialects.openai.options import (
     CHOICES,

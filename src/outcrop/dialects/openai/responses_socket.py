@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from outcrop.dialects.anthropic.fields import decode_object, describe
+from outcrop.dialects.fields import decode_object, describe
 from outcrop.dialects.openai.errors import Failure, find_status, to_error_object
 from outcrop.dialects.openai.options import open_fields
 from outcrop.dialects.openai.responses_request import ResponsesCall, read_call

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from outcrop.dialects.anthropic.blocks import BlockWalk
+from outcrop.dialects.blocks import BlockWalk
 from outcrop.dialects.openai.answer import Details, takes_nothing, to_responses_usage
 from outcrop.dialects.openai.errors import Failure, to_error_object
 from outcrop.dialects.openai.ids import to_response_id

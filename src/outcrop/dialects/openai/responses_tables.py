@@ -4,7 +4,7 @@ Every field of a Responses request, as the official SDK's types know them: taken
 A test holds the tables against the SDK, so a newer SDK shows at once what is new.
 """
 
-from outcrop.dialects.anthropic.fields import Field, Table, take
+from outcrop.dialects.fields import Field, Table, take
 from outcrop.dialects.openai.tables import PARSED, SHARED, ignore, refuse
 
 _STATE = "this server keeps no files, prompts or containers for a client"

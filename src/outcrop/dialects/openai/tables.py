@@ -7,7 +7,7 @@ values that ask for nothing: SDKs send them by habit, and they are taken for "no
 
 from typing import Any
 
-from outcrop.dialects.anthropic.fields import Field, Table, take
+from outcrop.dialects.fields import Field, Table, take
 
 _NO_SAMPLER = "no model on Bedrock takes it in a form that all of them share"
 _NO_LOGPROBS = "Bedrock does not say how likely a token was"

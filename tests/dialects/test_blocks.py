@@ -5,7 +5,7 @@ How blocks are numbered, opened and closed where a model's events come in an unu
 from collections.abc import Mapping
 from typing import Any
 
-from outcrop.dialects.anthropic.blocks import BlockWalk, Closed, Opened, Passed, Signed, collect_blocks
+from outcrop.dialects.blocks import BlockWalk, Closed, Opened, Passed, Signed, collect_blocks
 from outcrop.types import ReasoningDelta, StreamEvent, TextDelta, ToolUseDelta, ToolUseStart, Usage, UsageReport
 from tests.dialects.anthropic_logs import to_log
 

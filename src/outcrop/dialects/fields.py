@@ -1,5 +1,5 @@
 """
-Read a client's JSON objects field by field, for the Anthropic and the Bedrock dialect.
+Read a client's JSON objects field by field, by the tables of a dialect.
 
 A table says of every field of an object whether it is taken, ignored or refused, and why. What is in no table is
 refused by its name, so nothing that a client asks for is dropped in silence. `null` means "not given" everywhere.
