@@ -27,7 +27,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "upstream": {"types", "calls", "errors", "wire"},
     "turns": {"types", "calls", "errors"},
     "accounts": {"types", "calls", "errors"},
-    "history": {"types", "calls", "errors"},
+    "history": {"types", "calls", "errors", "turns"},
     "http2": set(),
     "emulator": {"wire", "errors", "catalogue", "http2"},
     "testing": {"emulator", "errors"},
@@ -38,7 +38,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "commands": {
         "types", "calls", "errors", "settings", "wire", "catalogue", "adapters", "upstream", "accounts", "emulator",
-        "dialects", "client",
+        "dialects", "client", "history",
     },
     "cli": {"errors", "settings", "accounts", "emulator", "server", "commands"},
 }  # fmt: skip

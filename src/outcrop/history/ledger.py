@@ -3,10 +3,12 @@ The usage ledger in memory: one row per call to Bedrock, bounded.
 """
 
 from collections import OrderedDict
+from collections.abc import Sequence
 
 import msgspec
 
 from outcrop.errors import StoreError
+from outcrop.turns.records import KeptAnswer, Unfinished
 from outcrop.types import Usage
 
 
@@ -33,13 +35,26 @@ class MemoryLedger:
         self.rows: OrderedDict[tuple[str, int], LedgerRow] = OrderedDict()
         self._max_rows = max_rows
 
-    async def open_intent(self, *, turn_id: str, call: int, principal_id: str, model_id: str) -> None:
+    async def open_intent(
+        self, *, turn_id: str, call: int, principal_id: str, model_id: str, draft: object | None = None
+    ) -> None:
         """
-        Write the row before the call. See `Ledger.open_intent`.
+        Write the row before the call. See `Ledger.open_intent`. What is to be kept of a conversation can't be.
         """
+        if draft is not None:
+            raise StoreError("this server keeps no conversations")
         self._add(LedgerRow(turn_id=turn_id, call=call, principal_id=principal_id, model_id=model_id))
 
-    async def settle(self, *, turn_id: str, call: int, outcome: str, usage: Usage, attempts: int) -> None:
+    async def settle(
+        self,
+        *,
+        turn_id: str,
+        call: int,
+        outcome: str,
+        usage: Usage,
+        attempts: int,
+        answer: KeptAnswer | None = None,  # noqa: ARG002  part of the port
+    ) -> None:
         """
         Complete the row after the call. See `Ledger.settle`.
 
@@ -52,7 +67,15 @@ class MemoryLedger:
         row.outcome, row.usage, row.attempts = outcome, usage, attempts
 
     async def settle_for_another(
-        self, *, turn_id: str, call: int, principal_id: str, model_id: str, outcome: str, usage: Usage
+        self,
+        *,
+        turn_id: str,
+        call: int,
+        principal_id: str,
+        model_id: str,
+        outcome: str,
+        usage: Usage,
+        answer: KeptAnswer | None = None,  # noqa: ARG002  part of the port
     ) -> None:
         """
         Complete another replica's row, or write it. See `Ledger.settle_for_another`.
@@ -63,6 +86,12 @@ class MemoryLedger:
             self._add(row)
         if row.outcome is None:
             row.outcome, row.usage, row.attempts = outcome, usage, 1
+
+    async def find_unfinished(self, *, limit: int) -> Sequence[Unfinished]:  # noqa: ARG002  part of the port
+        """
+        List nothing: what was open here is gone with the process. See `Ledger.find_unfinished`.
+        """
+        return ()
 
     def _add(self, row: LedgerRow) -> None:
         self.rows[row.turn_id, row.call] = row

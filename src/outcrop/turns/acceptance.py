@@ -4,6 +4,7 @@ How a request becomes a turn: what can be refused without a cost first, then the
 
 import hashlib
 import secrets
+from typing import Any
 
 import msgspec
 
@@ -40,6 +41,7 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
     adapter: Adapter
     call: UpstreamCall
     max_output_tokens: int
+    draft: object | None = None
 
 
 class Acceptance:
@@ -61,6 +63,7 @@ class Acceptance:
         message_id: str | None,
         key: str | None,
         note: bytes | None = None,
+        draft: object | None = None,
     ) -> Proposal:
         """
         Resolve the model, and build the call. Commits to nothing.
@@ -74,8 +77,6 @@ class Acceptance:
             adapter = self._ports.find_adapter(model)
         else:
             adapter = self._ports.find_native_adapter(model)
-        keeps = self._limits.continues_interrupted
-        encoded = msgspec.msgpack.encode(request, order="deterministic") if keeps or key is not None else b""
         opening = TurnOpening(
             turn_id=f"turn_{secrets.token_urlsafe(16)}",
             owner=owner,
@@ -87,9 +88,9 @@ class Acceptance:
             chat_id=chat_id,
             message_id=message_id,
             idempotency_key=key,
-            fingerprint=hashlib.sha256(encoded).hexdigest() if key is not None else "",
-            request=encoded if keeps else None,
+            **self._encode(request, key),
             note=note,
+            is_kept=draft is not None,
         )
         return Proposal(
             opening=opening,
@@ -97,6 +98,7 @@ class Acceptance:
             adapter=adapter,
             call=adapter.build_call(request, model),
             max_output_tokens=request.params.max_tokens or 0,
+            draft=draft,
         )
 
     async def accept(self, proposal: Proposal) -> TurnPlan:
@@ -115,7 +117,7 @@ class Acceptance:
         )
         try:
             lease = await ports.log.acquire(opening)
-            await self._commit_intent(opening, lease)
+            await self._commit_intent(opening, lease, proposal.draft)
         except OutcropError:
             await ports.budget.settle(turn_id=opening.turn_id, usage=Usage())
             raise
@@ -123,14 +125,22 @@ class Acceptance:
             opening=opening, lease=lease, model=proposal.model, call=proposal.call, adapter=proposal.adapter
         )
 
-    async def _commit_intent(self, opening: TurnOpening, lease: Lease) -> None:
+    async def _commit_intent(self, opening: TurnOpening, lease: Lease, draft: object | None) -> None:
         try:
             await self._ports.ledger.open_intent(
-                turn_id=opening.turn_id, call=1, principal_id=opening.owner, model_id=opening.model_id
+                turn_id=opening.turn_id, call=1, principal_id=opening.owner, model_id=opening.model_id, draft=draft
             )
         except OutcropError:
             await self._ports.log.discard(lease)
             raise
+
+    def _encode(self, request: ChatRequest, key: str | None) -> dict[str, Any]:
+        keeps = self._limits.continues_interrupted
+        if not keeps and key is None:
+            return {}
+        encoded = msgspec.msgpack.encode(request, order="deterministic")
+        fingerprint = hashlib.sha256(encoded).hexdigest() if key is not None else ""
+        return {"fingerprint": fingerprint, "request": encoded if keeps else None}
 
     def _bound(self, request: ChatRequest, model: ResolvedModel) -> ChatRequest:
         if request.params.max_tokens is not None:

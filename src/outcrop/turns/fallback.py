@@ -76,6 +76,12 @@ class FallbackTurnLog:
         """
         self._home(lease.turn_id).append(lease, events)
 
+    async def flush(self, lease: Lease) -> int:
+        """
+        Return the last position. See `TurnLog.flush`.
+        """
+        return await self._home(lease.turn_id).flush(lease)
+
     async def finalize(self, lease: Lease, terminal: TerminalEvent, summary: TurnSummary) -> None:
         """
         Append the terminal event. See `TurnLog.finalize`.

@@ -125,6 +125,16 @@ class TurnLog(Protocol):
         """
         ...
 
+    async def flush(self, lease: Lease) -> int:
+        """
+        Return the last position, once the store has all that was appended. Readers find all of it then.
+
+        Raises:
+            LeaseLost: as for `append`.
+            StoreError: the store can't be reached within its time-out; what was appended is written when it is back.
+        """
+        ...
+
     async def finalize(self, lease: Lease, terminal: TerminalEvent, summary: TurnSummary) -> None:
         """
         Append the terminal event and close the log for ever; it stays readable for its retention time.

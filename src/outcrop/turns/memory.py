@@ -121,6 +121,12 @@ class MemoryTurnLog:
         log.size = size
         log.extend(events)
 
+    async def flush(self, lease: Lease) -> int:
+        """
+        Return the last position. See `TurnLog.flush`.
+        """
+        return len(self._held(lease).entries)
+
     async def finalize(self, lease: Lease, terminal: TerminalEvent, summary: TurnSummary) -> None:
         """
         Append the terminal event. See `TurnLog.finalize`. The bound of one log does not hold for it.

@@ -5,16 +5,16 @@ An answer can go on where the model takes the beginning of its own answer (a Lla
 came is text alone: a half-finished tool call is never continued, nor is reasoning, whose signature is missing.
 """
 
-import asyncio
 from collections.abc import Mapping, Sequence
 
 import msgspec
 import structlog
 
 from outcrop.calls import ResolvedModel, UpstreamCall
-from outcrop.errors import RequestError, StoreError
+from outcrop.errors import RequestError
 from outcrop.turns.endings import log_end, to_interruption
 from outcrop.turns.fold import CHARACTERS_PER_TOKEN, add_usage, estimate_usage
+from outcrop.turns.keeping import read_events, to_kept
 from outcrop.turns.ports import Adapter, Ports, StreamDecoder
 from outcrop.turns.records import Lease, TurnStatus, TurnSummary
 from outcrop.turns.turn import TurnPlan
@@ -33,7 +33,6 @@ from outcrop.types import (
     UsageReport,
 )
 
-READ_SECONDS = 30.0
 PROMPT_FAMILIES = frozenset({"llama3", "llama4"})
 """
 Where the answer so far is the end of a prompt. Elsewhere it is a message, which must not end in white space (Anthropic
@@ -55,8 +54,13 @@ async def adopt(status: TurnStatus, lease: Lease, ports: Ports, *, continues: bo
         StoreError: a store can't be read or written; call again, without `continues`.
     """
     opening = status.opening
-    events = await _read_events(status, ports)
+    events = await read_events(ports, opening, status.last_seq)
     spent = _estimate_calls(events, prompt_characters=len(opening.request or b""))
+    total = Usage()
+    for usage in spent:
+        total = add_usage(total, usage)
+    plan = _plan(status, lease, events, ports, total, len(spent) + 1) if continues else None
+    terminal, summary = to_interruption(END), _summarise(status, ports, total)
     await ports.ledger.settle_for_another(
         turn_id=opening.turn_id,
         call=len(spent),
@@ -64,15 +68,11 @@ async def adopt(status: TurnStatus, lease: Lease, ports: Ports, *, continues: bo
         model_id=opening.model_id,
         outcome="interrupted",
         usage=spent[-1],
+        answer=to_kept(events, terminal, summary) if plan is None and opening.is_kept else None,
     )
-    total = Usage()
-    for usage in spent:
-        total = add_usage(total, usage)
-    plan = _plan(status, lease, events, ports, total, len(spent) + 1) if continues else None
     logger.warning("turn is taken over from a replica that died", turn_id=opening.turn_id, continued=plan is not None)
     if plan is None:
-        terminal = to_interruption(END)
-        await ports.log.finalize(lease, terminal, _summarise(status, ports, total))
+        await ports.log.finalize(lease, terminal, summary)
         log_end(opening.turn_id, opening.model_id, terminal, total)
         return None
     # The seam first: whoever finds this turn orphaned again counts the calls by it.
@@ -189,26 +189,6 @@ def _plan(
         call_number=call_number,
         spent=spent,
     )
-
-
-async def _read_events(status: TurnStatus, ports: Ports) -> list[StreamEvent]:
-    more = asyncio.Event()
-    events: list[StreamEvent] = []
-    opening = status.opening
-    subscription = await ports.log.subscribe(opening.turn_id, owner=opening.owner, wake=more.set)
-    try:
-        async with asyncio.timeout(READ_SECONDS):
-            while len(events) < status.last_seq:
-                more.clear()
-                taken = subscription.take()
-                events += [entry.event for entry in taken]
-                if not taken and len(events) < status.last_seq:
-                    await more.wait()
-    except TimeoutError:
-        raise StoreError(f"the log of turn {opening.turn_id!r} could not be read in {READ_SECONDS:g} s") from None
-    finally:
-        subscription.close()
-    return events
 
 
 def _estimate_calls(events: Sequence[StreamEvent], *, prompt_characters: int) -> list[Usage]:

@@ -5,13 +5,14 @@ Upwards: `Ledger` and `Budget` (implemented by `history` and `accounts`). Downwa
 `upstream.client`), `Adapter` and `StreamDecoder` (implemented by one file per model family in `adapters`).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
 
 from outcrop.calls import MessageSink, ResolvedModel, StreamEnd, UpstreamCall, WholeAnswer
 from outcrop.turns.log import TurnLog
+from outcrop.turns.records import KeptAnswer, Unfinished
 from outcrop.types import ChatRequest, StreamEvent, Usage
 
 
@@ -107,28 +108,65 @@ class AdapterLookup(Protocol):
 
 class Ledger(Protocol):
     """
-    Keep one row per call to Bedrock: written before the call, settled once after it.
+    Keep one row per call to Bedrock: written before the call, settled once after it. Each method is one transaction.
 
-    A turn makes one call; one that another replica continues makes a second. `call` counts them from 1.
+    A turn makes one call; one that another replica continues makes a second. `call` counts them from 1. What is kept of
+    a turn's conversation is part of the same transactions.
     """
 
-    async def open_intent(self, *, turn_id: str, call: int, principal_id: str, model_id: str) -> None:
+    async def open_intent(
+        self, *, turn_id: str, call: int, principal_id: str, model_id: str, draft: object | None = None
+    ) -> None:
         """
-        Commit that a call is about to be made.
+        Commit that a call is about to be made, and the prompt of a turn that is kept.
+
+        `draft` is what whoever started the turn wants kept of it; the heart passes it on unread.
+
+        Raises:
+            StoreError: it could not be committed; nothing was.
         """
         ...
 
-    async def settle(self, *, turn_id: str, call: int, outcome: str, usage: Usage, attempts: int) -> None:
+    async def settle(
+        self, *, turn_id: str, call: int, outcome: str, usage: Usage, attempts: int, answer: KeptAnswer | None = None
+    ) -> None:
         """
-        Commit how the call ended and what it used. Called exactly once per intent, by whoever made the call.
+        Commit how the call ended and what it used, and the answer of a turn that is kept.
+
+        Called exactly once per intent, by whoever made the call.
+
+        Raises:
+            StoreError: it could not be committed. The implementation keeps it and tries again by itself.
         """
         ...
 
     async def settle_for_another(
-        self, *, turn_id: str, call: int, principal_id: str, model_id: str, outcome: str, usage: Usage
+        self,
+        *,
+        turn_id: str,
+        call: int,
+        principal_id: str,
+        model_id: str,
+        outcome: str,
+        usage: Usage,
+        answer: KeptAnswer | None = None,
     ) -> None:
         """
         Commit the end of a call whose replica has died, or lost its lease. A row that is settled already stays.
+
+        `answer` is None where the turn goes on with another call, or is not kept.
+
+        Raises:
+            StoreError: it could not be committed; nothing was.
+        """
+        ...
+
+    async def find_unfinished(self, *, limit: int) -> Sequence[Unfinished]:
+        """
+        List calls that are open, and those whose turn's answer is; the oldest first.
+
+        Raises:
+            StoreError: the ledger can't be read.
         """
         ...
 

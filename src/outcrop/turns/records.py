@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from outcrop.types import MessageStop, StreamFailed, TerminalEvent, Usage
+from outcrop.types import MessageStop, StreamEvent, StreamFailed, TerminalEvent, Usage
 
 TurnState = Literal["running", "completed", "stopped", "failed", "interrupted"]
 
@@ -25,6 +25,7 @@ class TurnOpening(msgspec.Struct, frozen=True, kw_only=True):
         fingerprint: a digest of the request: the same key with another request is a mistake, and is told.
         request: the encoded request; only where another replica may continue the answer.
         note: what the dialect that began the turn needs to tell of it later; nobody else reads it.
+        is_kept: the answer is stored where conversations are, before its terminal event is published.
         is_local: only the replica that runs the turn knows it, because the store of the log was down.
     """
 
@@ -42,6 +43,7 @@ class TurnOpening(msgspec.Struct, frozen=True, kw_only=True):
     request: bytes | None = None
     note: bytes | None = None
     is_local: bool = False
+    is_kept: bool = False
 
 
 class TurnSummary(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +58,28 @@ class TurnSummary(msgspec.Struct, frozen=True, kw_only=True):
     ttft_ms: int | None = None
     cost_usd: float | None = None
     attempts: int = 1
+
+
+class KeptAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    Hold a finished answer that is to be kept: its whole log, neighbours merged, the terminal event last.
+    """
+
+    events: tuple[StreamEvent, ...]
+    summary: TurnSummary
+
+
+class Unfinished(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    Name a call whose end is not written, or whose answer isn't. `opened_at` is in seconds since 1970.
+    """
+
+    turn_id: str
+    call: int
+    principal_id: str
+    model_id: str
+    opened_at: float
+    is_kept: bool
 
 
 class TurnStatus(msgspec.Struct, frozen=True, kw_only=True):

@@ -108,6 +108,7 @@ class TurnService:
         message_id: str | None = None,
         idempotency_key: str | None = None,
         note: bytes | None = None,
+        draft: object | None = None,
     ) -> Started:
         """
         Accept a request and begin its turn. The caller subscribes to the turn; nobody needs to await it.
@@ -123,6 +124,7 @@ class TurnService:
             message_id: the client's own message that the answer goes on with.
             idempotency_key: a repetition with this key follows the same turn, also on another replica.
             note: what the caller's dialect needs to tell of the turn later; it is kept with the log's opening.
+            draft: what is to be kept of the conversation; committed with the intent, and the answer with its end.
 
         Raises:
             RequestError: the request can't be served as it stands; nothing was called and nothing costs.
@@ -143,6 +145,7 @@ class TurnService:
             message_id=message_id,
             key=idempotency_key,
             note=note,
+            draft=draft,
         )
         try:
             return await self._begin(proposal, grace_seconds)

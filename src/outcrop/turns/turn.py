@@ -15,9 +15,10 @@ from outcrop.calls import ResolvedModel, UpstreamCall
 from outcrop.errors import LeaseLost, StoreError, StreamInterrupted
 from outcrop.turns.endings import log_failure, to_failure, to_interruption
 from outcrop.turns.fold import add_usage, estimate_usage, merge_deltas
+from outcrop.turns.keeping import read_events, to_kept
 from outcrop.turns.ports import Adapter, Ports
 from outcrop.turns.reader import TurnReader
-from outcrop.turns.records import Lease, TurnOpening, TurnSummary, state_after
+from outcrop.turns.records import KeptAnswer, Lease, TurnOpening, TurnSummary, state_after
 from outcrop.types import (
     MessageStart,
     MessageStop,
@@ -271,6 +272,8 @@ class Turn:
         self.release()
         used = self._count()
         self.usage = add_usage(self.plan.spent, used)
+        summary = self._summarise(attempts)
+        answer = None if self.is_lost else await self._collect(terminal, summary)
         if self.is_lost:
             await self._yield_to_another(terminal, used)
             return
@@ -281,18 +284,33 @@ class Turn:
                 outcome=state_after(terminal),
                 usage=used,
                 attempts=attempts,
+                answer=answer,
             )
             await self._ports.budget.settle(turn_id=self.turn_id, usage=used)
         except StoreError as error:
             logger.exception("turn could not be settled", turn_id=self.turn_id, code=error.code)
             terminal = to_failure(error)
-        summary = self._summarise(attempts)
         self.terminal = terminal
         try:
             await self._ports.log.finalize(self._lease, terminal, summary)
         except LeaseLost as error:
             self.is_lost = True
             logger.warning("turn was ended by another replica", turn_id=self.turn_id, reason=error.message)
+
+    async def _collect(self, terminal: TerminalEvent, summary: TurnSummary) -> KeptAnswer | None:
+        """
+        Return the answer that is to be kept: what the log has. None where it can't say so now; it is kept later then.
+        """
+        if not self.plan.opening.is_kept:
+            return None
+        try:
+            last_seq = await self._ports.log.flush(self._lease)
+            return to_kept(await read_events(self._ports, self.plan.opening, last_seq), terminal, summary)
+        except LeaseLost:
+            self.is_lost = True
+        except StoreError as error:
+            logger.warning("an answer can't be kept yet", turn_id=self.turn_id, reason=error.message)
+        return None
 
     async def _yield_to_another(self, terminal: TerminalEvent, used: Usage) -> None:
         self.terminal = terminal

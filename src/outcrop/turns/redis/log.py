@@ -178,6 +178,20 @@ class RedisTurnLog:
         if not turn.is_queued:
             self._writer.touch(turn)
 
+    async def flush(self, lease: Lease) -> int:
+        """
+        Return the last position. See `TurnLog.flush`.
+        """
+        turn = self._holdings.held(lease)
+        try:
+            async with asyncio.timeout(self._store_seconds):
+                await self._writer.flush(turn)
+        except TimeoutError:
+            raise StoreError(
+                f"the turn log (Redis) can't be reached; turn {lease.turn_id!r} is not in it yet"
+            ) from None
+        return self._holdings.held(lease).acked_seq
+
     async def finalize(self, lease: Lease, terminal: TerminalEvent, summary: TurnSummary) -> None:
         """
         Append the terminal event. See `TurnLog.finalize`. After its time-out this goes on for `outage_seconds`.

@@ -205,6 +205,15 @@ class Writer:
                     for turn in turns:
                         _settle(turn)
 
+    async def flush(self, turn: OwnTurn) -> None:
+        """
+        Wait until Redis has all of a turn, or the turn is lost.
+        """
+        while turn.pending or turn.unsent:
+            turn.settled = turn.settled or asyncio.get_running_loop().create_future()
+            self.touch(turn)
+            await asyncio.shield(turn.settled)
+
     async def drain(self) -> None:
         """
         Wait until nothing is pending.

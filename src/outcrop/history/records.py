@@ -1,0 +1,111 @@
+"""
+What is kept of conversations, as values: conversations, their messages, and what is to be written when a turn begins.
+
+A conversation is a tree of messages: an edit or a new answer makes a branch, and `leaf_id` names the end of the one
+that is shown. What a person wrote is kept as parts; an answer is kept as the events of its log, merged, so that it can
+be shown and sent again as it was. Images and documents lie beside the messages, as blobs.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from outcrop.types import GenerationParams, Part, Role, StreamEvent, Usage
+
+MessageState = Literal["running", "completed", "stopped", "failed", "interrupted"]
+TitleSource = Literal["prompt", "model", "person"]
+"""
+Where a title comes from: the first words of the first prompt, a model, or a person. A person's is never replaced.
+"""
+
+
+class Conversation(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    Describe a conversation. Times are milliseconds since 1970; `revision` grows with every change.
+
+    `leaf_id` is the last message of the branch that is shown, `model` the one that was asked last.
+    """
+
+    conversation_id: str
+    title: str
+    title_source: TitleSource
+    created_at: int
+    updated_at: int
+    revision: int
+    model: str | None = None
+    leaf_id: str | None = None
+    pinned_at: int | None = None
+    deleted_at: int | None = None
+
+
+class Failure(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    Say why an answer failed or was interrupted: the terminal event's code and message, and whether to try again.
+    """
+
+    code: str
+    message: str
+    retryable: bool = False
+
+
+class StoredMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    Hold one message of a conversation.
+
+    Attributes:
+        parent_id: the message that it follows; None for the first of a conversation.
+        client_id: what the client called it, where that name was taken already.
+        parts: what a user's message says, or what a client brought of an answer that is not ours.
+        events: an answer's log, merged; its terminal event is in it once it has ended.
+        turn_id: the turn that made an answer.
+        params: what the model was asked with.
+        cost_usd: at list price; None where that is not known.
+    """
+
+    message_id: str
+    role: Role
+    state: MessageState
+    created_at: int
+    parent_id: str | None = None
+    client_id: str | None = None
+    parts: tuple[Part, ...] = ()
+    events: tuple[StreamEvent, ...] = ()
+    turn_id: str | None = None
+    model: str | None = None
+    model_id: str | None = None
+    params: GenerationParams | None = None
+    usage: Usage | None = None
+    failure: Failure | None = None
+    cost_usd: float | None = None
+    ttft_ms: int | None = None
+    duration_ms: int | None = None
+    ended_at: int | None = None
+
+
+class NewMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    Hold a message that is to be written as it is: a prompt, tool results, or an answer that a client brought.
+    """
+
+    message_id: str
+    role: Role
+    parts: tuple[Part, ...]
+    parent_id: str | None = None
+    client_id: str | None = None
+
+
+class TurnDraft(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    Say what is written in one transaction when a turn begins: messages, and the answer that is running from then on.
+
+    The conversation is made where the owner has none of this ID. Messages come parents first; the answer follows
+    `parent_id`. `title` is for a new conversation.
+    """
+
+    conversation_id: str
+    messages: tuple[NewMessage, ...]
+    answer_id: str
+    parent_id: str | None
+    model: str
+    params: GenerationParams = GenerationParams()
+    title: str = ""
