@@ -19,6 +19,11 @@ from typing import Any, Literal
 
 import msgspec
 
+ANSWER_ID_PREFIX = "msg-"
+"""
+What an answer is called where its client has no name for it: this, and its turn's ID.
+"""
+
 CacheTtl = Literal["5m", "1h"]
 Role = Literal["user", "assistant"]
 ReasoningEffort = Literal["low", "medium", "high", "xhigh", "max"]

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from outcrop.turns.fold import fold
+from outcrop.dialects.ui_stream.message import to_answer_parts
+from outcrop.turns.fold import fold, merge_deltas
 from outcrop.types import MessageStop, ReasoningPart, StreamEvent, StreamFailed, ToolUsePart
-from tests.dialects.ui_stream_logs import event_streams, render
+from tests.dialects.ui_stream_logs import CLOSING, event_streams, opening, render
 
 pytestmark = pytest.mark.service
 
@@ -83,3 +84,23 @@ def test_every_part_is_valid_and_the_message_is_the_answer(node: Path) -> None:
         assert len(signatures) == sum(
             len(part.signature or "") for part in answer.parts if isinstance(part, ReasoningPart)
         )
+
+
+def test_a_kept_answer_is_the_message_that_a_page_has_seen(node: Path) -> None:
+    """
+    What a page loads of an answer that was stored, merged, is the message that the package folds of its stream.
+    """
+    logs = [events for events, _ in make_logs()]
+    found = read_all(node, [render(events) for events in logs])
+    for events, read in zip(logs, found, strict=True):
+        parts, metadata = to_answer_parts(tuple(merge_deltas(events)), opening(), CLOSING)
+        seen = read["message"]
+        assert without_none(parts) == without_none(seen["parts"])
+        assert metadata == seen.get("metadata", {})
+
+
+def without_none(parts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """
+    Pass over what JSON leaves out, and what the package keeps to itself.
+    """
+    return [{name: value for name, value in part.items() if value is not None} for part in parts]

@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from outcrop.types import GenerationParams, Part, Role, StreamEvent, Usage
+from outcrop.types import ANSWER_ID_PREFIX, GenerationParams, Part, Role, StreamEvent, ToolResultPart, Usage
 
 MessageState = Literal["running", "completed", "stopped", "failed", "interrupted"]
 TitleSource = Literal["prompt", "model", "person"]
@@ -56,8 +56,9 @@ class StoredMessage(msgspec.Struct, frozen=True, kw_only=True):
         parent_id: the message that it follows; None for the first of a conversation.
         client_id: what the client called it, where that name was taken already.
         parts: what a user's message says, or what a client brought of an answer that is not ours.
-        events: an answer's log, merged; its terminal event is in it once it has ended.
-        turn_id: the turn that made an answer.
+        events: an answer's log, merged; its terminal event is in it once it has ended. Where the model called tools and
+            the answer went on with what they said, their results stand in their place, and the next log follows.
+        turn_id: the turn that made an answer; the last one, where it took several.
         params: what the model was asked with.
         cost_usd: at list price; None where that is not known.
     """
@@ -69,7 +70,7 @@ class StoredMessage(msgspec.Struct, frozen=True, kw_only=True):
     parent_id: str | None = None
     client_id: str | None = None
     parts: tuple[Part, ...] = ()
-    events: tuple[StreamEvent, ...] = ()
+    events: tuple[StreamEvent | ToolResultPart, ...] = ()
     turn_id: str | None = None
     model: str | None = None
     model_id: str | None = None
@@ -99,13 +100,23 @@ class TurnDraft(msgspec.Struct, frozen=True, kw_only=True):
     Say what is written in one transaction when a turn begins: messages, and the answer that is running from then on.
 
     The conversation is made where the owner has none of this ID. Messages come parents first; the answer follows
-    `parent_id`. `title` is for a new conversation.
+    `parent_id`. `title` is for a new conversation. An answer without an ID is named after its turn (`answer_id_of`).
+    `begun` is what an answer of this ID, which is stored, has so far, with the tool results that it goes on with: the
+    turn's events are added to it.
     """
 
     conversation_id: str
     messages: tuple[NewMessage, ...]
-    answer_id: str
     parent_id: str | None
     model: str
+    answer_id: str | None = None
+    begun: tuple[StreamEvent | ToolResultPart, ...] = ()
     params: GenerationParams = GenerationParams()
     title: str = ""
+
+
+def answer_id_of(turn_id: str) -> str:
+    """
+    Name the message that a turn's answer is, where no client has named it.
+    """
+    return f"{ANSWER_ID_PREFIX}{turn_id}"

@@ -23,6 +23,8 @@ NOT_CARRIED_OUT = "the tool call was not carried out"
 DENIED = "the user denied the tool call"
 PART_NAMES = ["text", "reasoning", "file", "dynamic-tool", "tool-NAME", "step-start", "source-url", "data-NAME"]
 
+RESULT_STATES = frozenset({"output-available", "output-error", "output-denied"})
+
 ToolState = Literal[
     "input-streaming",
     "input-available",
@@ -75,6 +77,19 @@ class ToolUiPart(Fields, frozen=True, kw_only=True):
     error_text: str | None = None
 
 
+class ClientMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    Hold a page's message as it is kept: all that was said in it, and of tools what they really answered, in order.
+
+    `model` is the one that an answer came from, where the page knows. `message_id` is "" where the page gave none.
+    """
+
+    message_id: str
+    role: Role
+    parts: tuple[Part, ...]
+    model: str | None = None
+
+
 class Conversation(msgspec.Struct, frozen=True, kw_only=True):
     """
     Hold what a model gets of a chat.
@@ -110,12 +125,30 @@ def to_conversation(messages: Sequence[UiMessage], model: str) -> Conversation:
     )
 
 
+def to_client_messages(messages: Sequence[UiMessage]) -> tuple[ClientMessage, ...]:
+    """
+    Take a page's messages one by one, to be kept. Instructions (`system`) are not messages of a conversation.
+
+    Raises:
+        RequestError: a part is unknown, malformed, or can't be sent; the message names it.
+    """
+    kept = []
+    for position, message in enumerate(messages):
+        if message.role == "system":
+            continue
+        builder = _Builder(None)
+        builder.add(message, f"messages[{position}]")
+        parts = tuple(part for _, spoken in builder.messages for part in spoken)
+        kept.append(ClientMessage(message_id=message.id, role=message.role, parts=parts, model=_model_of(message)))
+    return tuple(kept)
+
+
 class _Builder:
     """
-    Gather a conversation, one page's message after another.
+    Gather a conversation, one page's message after another: as `model` gets it, or (None) as it is kept.
     """
 
-    def __init__(self, model: str) -> None:
+    def __init__(self, model: str | None) -> None:
         self.system: list[TextPart] = []
         self.messages: list[tuple[Role, list[Part]]] = []
         self._model = model
@@ -155,7 +188,9 @@ class _Builder:
         results: list[Part] = []
         for place, kind, part in _places(message, where):
             if kind == "dynamic-tool" or kind.startswith("tool-"):
-                _add_call(convert(part, ToolUiPart, place), kind, place, said, results)
+                call = convert(part, ToolUiPart, place)
+                answers = results if self._model is not None or call.state in RESULT_STATES else []
+                _add_call(call, kind, place, said, answers)
                 continue
             # Whatever follows results was said when the model had seen them.
             if results:
@@ -173,7 +208,8 @@ class _Builder:
                 return [TextPart(text=text)] if text.strip() else []
             case "reasoning":
                 reasoning = _to_reasoning(convert(part, ReasoningUiPart, place))
-                return [reasoning] if reasoning and _model_of(message) in (None, self._model) else []
+                is_known = self._model is None or _model_of(message) in (None, self._model)
+                return [reasoning] if reasoning and is_known else []
             case "step-start":
                 return []
         raise RequestError(f"{place} is a {kind} part in an assistant message, expected text, reasoning or a tool call")

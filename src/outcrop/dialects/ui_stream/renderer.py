@@ -32,6 +32,7 @@ from outcrop.dialects.ui_stream.parts import (
     StartStep,
 )
 from outcrop.types import (
+    ANSWER_ID_PREFIX,
     AnswerContinued,
     LogEntry,
     MessageStart,
@@ -46,7 +47,6 @@ from outcrop.types import (
 )
 
 NO_BLOCK = -1
-MESSAGE_ID_PREFIX = "msg-"
 
 
 class UiStreamOpening(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,7 +143,7 @@ class UiStreamRenderer:
         )
 
     def _start(self) -> str:
-        message_id = self._opening.message_id or f"{MESSAGE_ID_PREFIX}{self._opening.turn_id}"
+        message_id = self._opening.message_id or f"{ANSWER_ID_PREFIX}{self._opening.turn_id}"
         return encode_part(Start(message_id=message_id, message_metadata=self._metadata()))
 
     def _render_event(self, event: StreamEvent, parts: list[str]) -> None:
