@@ -63,6 +63,7 @@ class ChatBody(Fields, frozen=True, kw_only=True):
     reasoning: ReasoningOptions | None = None
     parent_id: Name | None = None
     stream: bool | None = None
+    temporary: bool | None = None
     tools: Annotated[list[ToolOptions], Meta(max_length=1024)] | None = None
     tool_choice: Literal["auto", "any", "required", "none"] | NamedTool | None = None
 

@@ -22,10 +22,12 @@ class ChatTurn(msgspec.Struct, frozen=True, kw_only=True):
     """
     Hold a turn that a client asks for.
 
-    `whole` asks for each text in one piece. `parent_id` is the message that the new one follows in a history that
-    branches. `continues` is the ID of the client's last message where that is the assistant's (the prompt answers its
-    tool calls): the answer goes on with that message, so the stream must bear its ID. `idempotency_key` is the frame's
-    own, from its `headers`, not checked; over HTTP it is None, and the request's header counts.
+    `whole` asks for each text in one piece. `messages` are the client's own; `to_client_messages` makes of them what is
+    kept. `parent_id` is the kept message that they follow: they are only what is new then, and the request lacks what
+    came before. `is_temporary` asks that nothing is kept. `continues` is the ID of the client's last message where that
+    is the assistant's (the prompt answers its tool calls): the answer goes on with that message, so the stream must
+    bear its ID. `idempotency_key` is the frame's own, from its `headers`, not checked; over HTTP it is None, and the
+    request's header counts.
     """
 
     chat_id: str
@@ -33,7 +35,9 @@ class ChatTurn(msgspec.Struct, frozen=True, kw_only=True):
     trigger: Trigger = "submit-message"
     message_id: str | None = None
     whole: bool = False
+    messages: tuple[UiMessage, ...] = ()
     parent_id: str | None = None
+    is_temporary: bool = False
     continues: str | None = None
     idempotency_key: str | None = None
 
@@ -80,7 +84,7 @@ def build_turn(fields: Mapping[str, Any], body: Mapping[str, Any], *, where: str
     if send.trigger == "regenerate-message":
         messages = _before_answer(messages, send.message_id)
     conversation = to_conversation(messages, options.model)
-    if not conversation.messages:
+    if not conversation.messages and options.parent_id is None:
         raise RequestError("messages holds nothing to answer, expected at least one message of the user")
     system = (TextPart(text=options.system),) if options.system and options.system.strip() else ()
     is_streaming = options.stream is not False
@@ -98,7 +102,9 @@ def build_turn(fields: Mapping[str, Any], body: Mapping[str, Any], *, where: str
         trigger=send.trigger,
         message_id=send.message_id,
         whole=not is_streaming,
+        messages=tuple(messages),
         parent_id=options.parent_id,
+        is_temporary=bool(options.temporary),
         continues=(messages[-1].id or None) if messages[-1].role == "assistant" else None,
         idempotency_key=_find_key(send.headers or {}),
     )

@@ -1,0 +1,234 @@
+"""
+Full-text search over titles and messages, in any script, the same over SQLite (FTS5) and PostgreSQL (tsvector).
+
+Text is cut into words here, so that both databases find the same: letters and digits in lower case without accents, and
+each character of a script that writes no spaces (Chinese, Japanese, Thai, …) as a word of its own. A query finds what
+has all of its words; neighbouring characters of such a script, and words in quotes, must stand together; the last word
+may be the beginning of one.
+"""
+
+import asyncio
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+import msgspec
+from sqlalchemy import TableClause, cast, column, delete, insert, literal_column, select, table
+from sqlalchemy.dialects.postgresql import TSQUERY, TSVECTOR
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from outcrop.errors import RequestError
+from outcrop.history.tables import conversations
+
+MAX_QUERY_CHARACTERS = 200
+MAX_WORDS = 16
+MAX_WORD_CHARACTERS = 64
+PIECE_WORDS = 8_000
+MAX_PIECES = 64
+MAX_PLACES = 255
+"""
+A long text is kept in pieces: PostgreSQL counts places up to 16,383, and 256 of a word. A piece's key is that of its
+message times `MAX_PIECES`, and its number; a title's is that of its conversation, negative. So what belongs to a
+message is found by key, in FTS5 too, where there is no other index. What comes after 512,000 words is not found.
+"""
+SNIPPET_CHARACTERS = 160
+CUT_IN_THREAD_CHARACTERS = 50_000
+
+_SPACELESS = (
+    r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+    r"\U00020000-\U0003ffff"
+)
+_WORD = re.compile(rf"[{_SPACELESS}]|[^\W_{_SPACELESS}]+")
+_QUOTED = re.compile(r'"([^"]*)"|(\S+)')
+
+
+class Word(msgspec.Struct, frozen=True):
+    """
+    Place a word in a text: what is searched for, and where it stands in the text as it was written.
+    """
+
+    token: str
+    start: int
+    end: int
+
+
+class Query(msgspec.Struct, frozen=True):
+    """
+    Hold what is searched for: phrases of words, all of which must be there. The last word may go on.
+    """
+
+    phrases: tuple[tuple[str, ...], ...]
+
+
+class Snippet(msgspec.Struct, frozen=True):
+    """
+    Show where a text was found: a piece of it, and what to mark in there as (start, end) in characters.
+    """
+
+    text: str
+    marks: tuple[tuple[int, int], ...]
+
+
+def cut_words(written: str) -> list[Word]:
+    """
+    Cut a text into words.
+    """
+    return [
+        Word(token, match.start(), match.end())
+        for match in _WORD.finditer(written)
+        if (token := _fold(match.group())[:MAX_WORD_CHARACTERS]).isalnum()
+    ]
+
+
+def _fold(word: str) -> str:
+    if word.isascii():
+        return word.lower()
+    decomposed = unicodedata.normalize("NFKD", word.casefold())
+    kept = "".join(each for each in decomposed if not unicodedata.combining(each))
+    return unicodedata.normalize("NFKC", kept)
+
+
+def parse_query(written: str) -> Query:
+    """
+    Parse what a person typed.
+
+    Raises:
+        RequestError: it has no word, or too many.
+    """
+    if len(written) > MAX_QUERY_CHARACTERS:
+        raise RequestError(f"the search has {len(written)} characters, limit is {MAX_QUERY_CHARACTERS}")
+    # What is written without a space (`naive-bayes`, a run of Chinese) stands together, as what is in quotes does.
+    cut = (cut_words(quoted or plain) for quoted, plain in _QUOTED.findall(written))
+    phrases = [tuple(word.token for word in words) for words in cut if words]
+    if not phrases:
+        raise RequestError("the search has no word, expected letters or digits")
+    if sum(map(len, phrases)) > MAX_WORDS:
+        raise RequestError(f"the search has {sum(map(len, phrases))} words, limit is {MAX_WORDS}")
+    return Query(tuple(phrases))
+
+
+def to_fts5(query: Query) -> str:
+    """
+    Write a query as FTS5 reads it. Tokens hold letters and digits alone, so nothing of a person's is syntax there.
+    """
+    return " AND ".join(f'"{" ".join(phrase)}"' for phrase in query.phrases) + "*"
+
+
+def to_tsquery(query: Query) -> str:
+    """
+    Write a query as PostgreSQL's type `tsquery` reads it.
+    """
+    *phrases, last = [" <-> ".join(f"'{token}'" for token in phrase) for phrase in query.phrases]
+    return " & ".join([*(f"({phrase})" for phrase in phrases), f"({last}:*)"])
+
+
+def to_tsvector(tokens: Sequence[str]) -> str:
+    """
+    Write words, with their places, as PostgreSQL's type `tsvector` reads them.
+    """
+    places: dict[str, list[str]] = {}
+    for place, token in enumerate(tokens, 1):
+        places.setdefault(token, []).append(str(place))
+    return " ".join(f"'{token}':{','.join(found[:MAX_PLACES])}" for token, found in places.items())
+
+
+async def index_entry(
+    connection: AsyncConnection, *, conversation_key: int, message_key: int | None, written: str
+) -> None:
+    """
+    Make a text findable: a message's, or (None) the conversation's title. What was there of it before is replaced.
+
+    Part of the transaction that writes the text.
+    """
+    entries = _entries(connection)
+    first = -conversation_key if message_key is None else message_key * MAX_PIECES
+    pieces = 1 if message_key is None else MAX_PIECES
+    await connection.execute(delete(entries).where(entries.c[0].between(first, first + pieces - 1)))
+    tokens = await _cut_aside(written)
+    for number in range(min(pieces, -(-len(tokens) // PIECE_WORDS))):
+        piece = tokens[number * PIECE_WORDS : (number + 1) * PIECE_WORDS]
+        is_sqlite = connection.dialect.name == "sqlite"
+        await connection.execute(
+            insert(entries).values(
+                {
+                    entries.c[0].name: first + number,
+                    "tokens": " ".join(piece) if is_sqlite else cast(to_tsvector(piece), TSVECTOR),
+                    "message_key": message_key,
+                    "conversation_key": conversation_key,
+                }
+            )
+        )
+
+
+async def _cut_aside(written: str) -> list[str]:
+    # 1 MB takes a tenth of a second, which no stream should wait for.
+    if len(written) < CUT_IN_THREAD_CHARACTERS:
+        return [word.token for word in cut_words(written)]
+    return await asyncio.to_thread(lambda: [word.token for word in cut_words(written)])
+
+
+def _entries(connection: AsyncConnection) -> TableClause:
+    """
+    Name the table's columns. The first is the key, which FTS5 calls `rowid`.
+    """
+    key = "rowid" if connection.dialect.name == "sqlite" else "key"
+    return table("search_entries", *map(column, (key, "tokens", "message_key", "conversation_key")))
+
+
+class Hit(msgspec.Struct, frozen=True):
+    """
+    Name what was found by its keys; `message_key` is None for a title. `entry_key` places it, the newest being largest.
+    """
+
+    entry_key: int
+    conversation_key: int
+    message_key: int | None
+
+
+async def find_entries(
+    connection: AsyncConnection, query: Query, *, owner: str, titles: bool, before: int | None, limit: int
+) -> list[Hit]:
+    """
+    Find an owner's titles, or messages, that match; the newest first, those before an `entry_key` where one is given.
+    """
+    entries = _entries(connection)
+    key = entries.c[0]
+    if connection.dialect.name == "sqlite":
+        matches = literal_column("search_entries").op("MATCH")(to_fts5(query))
+    else:
+        matches = entries.c.tokens.op("@@")(cast(to_tsquery(query), TSQUERY))
+    found = (
+        select(key, entries.c.conversation_key, entries.c.message_key)
+        .join(conversations, conversations.c.key == entries.c.conversation_key)
+        .where(matches, conversations.c.owner == owner, conversations.c.deleted_at.is_(None))
+        .where(key < 0 if titles else key > 0)
+        .order_by(key.asc() if titles else key.desc())
+        .limit(limit)
+    )
+    if before is not None:
+        found = found.where(key > before if titles else key < before)
+    return [Hit(*row) for row in await connection.execute(found)]
+
+
+def make_snippet(written: str, query: Query) -> Snippet:
+    """
+    Cut the piece of a text where the query's first phrase stands, and mark all that was searched for in there.
+    """
+    words = cut_words(written)
+    found = [span for phrase in query.phrases for span in _find_phrase(words, phrase, query)]
+    start = max(0, (min(found)[0] if found else 0) - SNIPPET_CHARACTERS // 3)
+    if start:
+        start = next((word.start for word in words if word.start >= start), start)
+    end = min(len(written), start + SNIPPET_CHARACTERS)
+    marks = tuple(sorted({(one - start, other - start) for one, other in found if start <= one and other <= end}))
+    return Snippet(written[start:end], marks)
+
+
+def _find_phrase(words: Sequence[Word], phrase: tuple[str, ...], query: Query) -> Iterable[tuple[int, int]]:
+    *whole, last = phrase
+    may_go_on = phrase is query.phrases[-1]
+    for at in range(len(words) - len(whole)):
+        end = words[at + len(whole)]
+        fits = end.token.startswith(last) if may_go_on else end.token == last
+        if fits and all(words[at + offset].token == token for offset, token in enumerate(whole)):
+            yield words[at].start, end.end
