@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-Operation = Literal["invoke", "invoke_stream", "converse", "converse_stream"]
+Operation = Literal["invoke", "invoke_stream", "converse", "converse_stream", "count_tokens"]
 
 
 class ResolvedModel(msgspec.Struct, frozen=True, kw_only=True):

@@ -174,18 +174,20 @@ def models(
 
 
 @app.command()
-def keys(name: Annotated[str, typer.Argument(help="Who the key is for.")]) -> None:
+def keys(
+    name: Annotated[str, typer.Argument(help="Who the key is for.")],
+    aws: Annotated[
+        bool, typer.Option("--aws", help="An AWS access key, for SDKs that sign. Its secret stands in the settings.")
+    ] = False,
+) -> None:
     """
     Make a key for a caller. The key is shown once; the settings hold its digest only.
     """
-    from outcrop.accounts.authenticate import make_key
+    from outcrop.commands.keys import describe_new_key, describe_new_pair
 
     if not re.fullmatch(r"[A-Za-z0-9._@-]{1,64}", name):
         raise typer.BadParameter("expected 1 to 64 letters, digits and '._@-'", param_hint="NAME")
-    key, digest = make_key()
-    typer.echo(
-        f"key for {name}, shown only now:\n\n    {key}\n\nsettings file:\n\n    [api_keys]\n    '{name}' = '{digest}'"
-    )
+    typer.echo(describe_new_pair(name) if aws else describe_new_key(name))
 
 
 @app.command()

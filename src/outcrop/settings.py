@@ -8,6 +8,7 @@ its value, and what is allowed.
 
 import difflib
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -24,6 +25,8 @@ NOT_SETTINGS = frozenset({"OUTCROP_CONFIG", "OUTCROP_KEY", "OUTCROP_REQUIRE_SERV
 Variables with our prefix that are not settings: the file's name, the key of `outcrop chat`, and a switch of the tests.
 """
 
+SIGNING_PAIR = re.compile(r"[A-Z0-9]{16,128}:[A-Za-z0-9+/=_-]{32,128}")
+
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Bytes = Annotated[int, Field(ge=1, le=1 << 34)]
 
@@ -38,7 +41,7 @@ class Settings(BaseSettings):
     )
 
     host: str = "127.0.0.1"
-    """Address to listen on. Beyond loopback, `api_keys` must be set."""
+    """Address to listen on. Beyond loopback, `api_keys` or `signing_keys` must be set."""
 
     port: Annotated[int, Field(ge=0, le=65_535)] = 8080
     """Port to listen on; 0 picks a free one and says which."""
@@ -51,6 +54,9 @@ class Settings(BaseSettings):
 
     api_keys: dict[str, SecretStr] = {}
     """Who may call: a table of name → SHA-256 digest of the key, made by `outcrop keys NAME`. Empty: loopback only."""
+
+    signing_keys: dict[str, SecretStr] = {}
+    """Who may sign as AWS's SDKs do: a table of name → `KEY_ID:SECRET`, made by `outcrop keys NAME --aws`. Secret."""
 
     emulate: Literal["auto", "true", "false"] = "auto"
     """Use the embedded emulator instead of Bedrock: always, never, or (auto) where no AWS credentials are found."""
@@ -176,6 +182,17 @@ class Settings(BaseSettings):
                 raise ValueError(f"the digest of {name!r} is not 64 hexadecimal digits; make one with `outcrop keys`")
         return value
 
+    @field_validator("signing_keys")
+    @classmethod
+    def _check_pairs(cls, value: dict[str, SecretStr]) -> dict[str, SecretStr]:
+        for name, pair in value.items():
+            if SIGNING_PAIR.fullmatch(pair.get_secret_value()) is None:
+                raise ValueError(f"the pair of {name!r} is not KEY_ID:SECRET; make one with `outcrop keys NAME --aws`")
+        key_ids = {pair.get_secret_value().partition(":")[0] for pair in value.values()}
+        if len(key_ids) != len(value):
+            raise ValueError("two names have the same key ID; make a pair for each with `outcrop keys NAME --aws`")
+        return value
+
     @field_validator("allowed_origins")
     @classmethod
     def _check_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -194,7 +211,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _refuse_open_bind(self) -> Self:
-        if not is_loopback(self.host) and not self.api_keys:
+        if not is_loopback(self.host) and not self.api_keys and not self.signing_keys:
             raise ValueError(
                 f"host is {self.host!r}, which other machines can reach, and no api_keys are set; "
                 "make a key with `outcrop keys NAME`, or listen on 127.0.0.1"
@@ -276,7 +293,7 @@ def _explain(error: ValidationError) -> str:
             sentences.append(f"unknown setting {name}" + (f"; did you mean {near[0]}?" if near else ""))
         elif not name:
             sentences.append(message)
-        elif name.startswith("api_keys") or name == "turn_log":
+        elif name.startswith(("api_keys", "signing_keys")) or name == "turn_log":
             # Their values are secrets, or may hold one.
             sentences.append(f"setting {name.partition('.')[0]}: {message}")
         else:

@@ -19,5 +19,6 @@ def proves(client: str, *abilities: Ability) -> pytest.MarkDecorator:
     Args:
         client: the name of the package or program as its registry has it, and its language where it has two:
             `openai (Python)`, `@anthropic-ai/sdk`, `awscli`, `langchain-aws`.
+        *abilities: what the test shows.
     """
     return pytest.mark.proves(client, abilities)

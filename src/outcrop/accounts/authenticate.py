@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Iterable, Mapping
 
 from outcrop.accounts.principal import LOCAL, Principal
+from outcrop.accounts.signing import SigningKeys
 from outcrop.errors import NotAuthenticated
 
 KEY_PREFIX = "outcrop_"
@@ -21,6 +22,7 @@ chooses `outcrop`, so that the key is not in its answer.
 """
 
 MAX_KEY_CHARACTERS = 512
+SIGNATURE_SCHEME = "AWS4-HMAC-SHA256"
 
 
 def make_key() -> tuple[str, str]:
@@ -43,18 +45,20 @@ class Authenticator:
     Find the principal of a request.
 
     Args:
-        digests: name → digest of the key. Empty: everybody who reaches the server is `LOCAL`.
+        digests: name → digest of the key.
+        signing: access keys for AWS's SDKs. Without keys of either kind everybody who reaches the server is `LOCAL`.
     """
 
-    def __init__(self, digests: Mapping[str, str]) -> None:
+    def __init__(self, digests: Mapping[str, str], signing: SigningKeys | None = None) -> None:
         self._names = {digest: name for name, digest in digests.items()}
+        self.signing = signing or SigningKeys({})
 
     @property
     def required(self) -> bool:
         """
         Tell whether callers need a key.
         """
-        return bool(self._names)
+        return bool(self._names or self.signing)
 
     def authenticate(self, headers: Iterable[tuple[bytes, bytes]], subprotocols: Iterable[str] = ()) -> Principal:
         """
@@ -63,7 +67,7 @@ class Authenticator:
         Raises:
             NotAuthenticated: no key, more than one, or an unknown one.
         """
-        if not self._names:
+        if not self.required:
             return LOCAL
         keys = [*_keys_in(headers), *_keys_offered(subprotocols)]
         if not keys:
@@ -82,6 +86,8 @@ def _keys_in(headers: Iterable[tuple[bytes, bytes]]) -> Iterable[str]:
             yield value.decode("latin-1").strip()
         elif name == b"authorization":
             scheme, _, key = value.decode("latin-1").partition(" ")
+            if scheme == SIGNATURE_SCHEME:
+                raise NotAuthenticated("a signature is taken where Bedrock's own API is served; send `Bearer KEY` here")
             if scheme.lower() != "bearer":
                 raise NotAuthenticated("the Authorization header is not `Bearer KEY`")
             yield key.strip()

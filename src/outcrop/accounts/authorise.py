@@ -7,13 +7,13 @@ from typing import Literal
 from outcrop.accounts.principal import Principal
 from outcrop.errors import NotAllowed, NotAuthenticated
 
-Action = Literal["public", "list_models", "chat", "read_turns", "stop_turns", "delete_turns"]
+Action = Literal["public", "list_models", "count_tokens", "chat", "read_turns", "stop_turns", "delete_turns"]
 """
 `public` needs no principal: the page's files and the health of the server.
 """
 
 MEMBER_ACTIONS: frozenset[Action] = frozenset(
-    {"public", "list_models", "chat", "read_turns", "stop_turns", "delete_turns"}
+    {"public", "list_models", "count_tokens", "chat", "read_turns", "stop_turns", "delete_turns"}
 )
 
 

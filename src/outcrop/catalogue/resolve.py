@@ -254,6 +254,14 @@ def _callable_id(entry: ModelEntry | LearnedModel, region: str) -> str | None:
     return None if offered is None else f"{offered}.{entry.base_id}"
 
 
+def list_profiles(entry: ModelEntry | LearnedModel, region: str) -> tuple[str, ...]:
+    """
+    List the inference profiles through which a model can be called in a region, the nearest first.
+    """
+    prefixes = next(prefixes for start, prefixes in _PROFILES_BY_REGION if region.startswith(start))
+    return tuple(f"{prefix}.{entry.base_id}" for prefix in prefixes if prefix in entry.profiles)
+
+
 def _explain_unknown(name: str, target: str, short_names: Mapping[str, str], catalogue: Catalogue) -> str:
     subject = f"model {_quote(name)}"
     if target != name:

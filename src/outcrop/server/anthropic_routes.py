@@ -1,12 +1,12 @@
 """
-The Anthropic dialect: `POST /v1/messages`.
+The Anthropic dialect: `POST /v1/messages` and `POST /v1/messages/count_tokens`.
 
 A client of this dialect can't come back for an answer: when it goes, its answer is stopped. The turn's ID is in the
 header `x-outcrop-turn-id`, so that the turn can be seen, followed and stopped at `/api/turns`.
 """
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 from starlette.requests import ClientDisconnect, Request
@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from outcrop.accounts.authorise import Action, authorise
 from outcrop.dialects.anthropic.errors import Failure, encode_error, to_error_object
-from outcrop.dialects.anthropic.request import parse_messages_request
+from outcrop.dialects.anthropic.request import encode_count, parse_count_request, parse_messages_request
 from outcrop.dialects.anthropic.stream import AnthropicOpening, AnthropicSse, render_message
 from outcrop.errors import OutcropError, StoreError
 from outcrop.server.chat_http import NO_STORE, read_body, require_json
@@ -52,15 +52,18 @@ class AnthropicCaller(msgspec.Struct, frozen=True):
         return Response(body, status, {**self.headers(turn_id), **named})
 
 
-class MessagesEndpoint:
+Serve = Callable[[Request, AnthropicCaller], Awaitable[ASGIApp]]
+
+
+class AnthropicEndpoint:
     """
-    Serve `POST /v1/messages`, streaming or whole.
+    Be the ASGI application of one operation: authenticate, authorise, serve, and tell of errors as Anthropic does.
     """
 
-    action: Action = "chat"
-
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, action: Action, serve: Serve) -> None:
+        self.action = action
         self._services = services
+        self._serve = serve
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """
@@ -78,7 +81,41 @@ class MessagesEndpoint:
             return
         await response(scope, receive, send)
 
-    async def _serve(self, request: Request, caller: AnthropicCaller) -> ASGIApp:
+
+class AnthropicRoutes:
+    """
+    Serve messages, streaming or whole, and counts of their tokens.
+    """
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def routes(self) -> list[BaseRoute]:
+        """
+        List the routes.
+        """
+        services = self._services
+        counting = AnthropicEndpoint(services, "count_tokens", self.count)
+        return [
+            Route("/v1/messages", AnthropicEndpoint(services, "chat", self.answer), methods=["POST"]),
+            Route("/v1/messages/count_tokens", counting, methods=["POST"]),
+        ]
+
+    async def count(self, request: Request, caller: AnthropicCaller) -> ASGIApp:
+        """
+        Count the tokens of a request's input.
+        """
+        services = self._services
+        require_json(request)
+        body = await read_body(request, services.chat_limits.max_frame_bytes)
+        chat = parse_count_request(body, resolve=services.turns.check_model)
+        count = await services.counter.count(chat, receive=request.receive)
+        return Response(encode_count(count), 200, caller.headers(), media_type="application/json")
+
+    async def answer(self, request: Request, caller: AnthropicCaller) -> ASGIApp:
+        """
+        Answer a conversation.
+        """
         services = self._services
         require_json(request)
         body = await read_body(request, services.chat_limits.max_frame_bytes)
@@ -125,13 +162,6 @@ class MessagesView:
         """
         said = to_error_object(to_failure(error), self._caller.request_id)
         return b"event: error\ndata: %s\n\n" % msgspec.json.encode(said)
-
-
-def build_anthropic_routes(services: Services) -> list[BaseRoute]:
-    """
-    List the routes of this dialect.
-    """
-    return [Route("/v1/messages", MessagesEndpoint(services), methods=["POST"])]
 
 
 def _to_opening(status: TurnStatus, caller: AnthropicCaller) -> AnthropicOpening:

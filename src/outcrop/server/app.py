@@ -19,6 +19,7 @@ from outcrop.adapters.registry import find_adapter, find_native_adapter
 from outcrop.emulator.server import EmulatorServer
 from outcrop.emulator.settings import EmulatorConfig
 from outcrop.history.ledger import MemoryLedger
+from outcrop.server.counting import TokenCounter
 from outcrop.server.guard import Guard, GuardRules
 from outcrop.server.http import build_routes
 from outcrop.server.lifecycle import GatewayServer, make_uvicorn_config
@@ -144,7 +145,8 @@ async def build_services(settings: Settings, client: BedrockClient, info: Upstre
     )
     turns = TurnService(ports, limits)
     await turns.open()
-    return Services(settings=settings, turns=turns, upstream=info, models=models)
+    counter = TokenCounter(ports, lambda: models.catalogue)
+    return Services(settings=settings, turns=turns, upstream=info, models=models, counter=counter)
 
 
 def build_app(services: Services) -> ASGIApp:

@@ -11,11 +11,11 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from outcrop.accounts.authorise import Action, authorise
-from outcrop.calls import ResolvedModel
 from outcrop.dialects.bedrock.errors import Failure, encode_error
 from outcrop.errors import OutcropError
 from outcrop.server.chat_http import NO_STORE
 from outcrop.server.services import Services
+from outcrop.server.signed import authenticate_signed
 
 
 class BedrockCaller(msgspec.Struct, frozen=True):
@@ -44,7 +44,7 @@ class BedrockCaller(msgspec.Struct, frozen=True):
         return Response(body, status, {**self.headers(turn_id), **named})
 
 
-Serve = Callable[[Request, BedrockCaller, ResolvedModel], Awaitable[ASGIApp]]
+Serve = Callable[[Request, BedrockCaller], Awaitable[ASGIApp]]
 
 
 class BedrockEndpoint:
@@ -52,9 +52,10 @@ class BedrockEndpoint:
     Be the ASGI application of one operation: authenticate, authorise, serve, and tell of errors as Bedrock does.
     """
 
-    action: Action = "chat"
-
-    def __init__(self, services: Services, serve: Serve, media_type: str) -> None:
+    def __init__(
+        self, services: Services, serve: Serve, *, action: Action = "chat", media_type: str = "application/json"
+    ) -> None:
+        self.action = action
         self._services = services
         self._serve = serve
         self._media_type = media_type
@@ -66,13 +67,14 @@ class BedrockEndpoint:
         request = Request(scope, receive, send)
         caller = BedrockCaller("", str(uuid.uuid4()))
         try:
-            principal = self._services.authenticator.authenticate(scope["headers"])
+            principal, request = await authenticate_signed(
+                self._services.authenticator, request, max_body_bytes=self._services.chat_limits.max_frame_bytes
+            )
             authorise(principal, self.action)
-            model = self._services.turns.check_model(str(request.path_params["model_id"]))
             caller = BedrockCaller(principal.principal_id, caller.request_id, self._media_type)
-            response = await self._serve(request, caller, model)
+            response = await self._serve(request, caller)
         except OutcropError as error:
             response = caller.refuse(error)
         except ClientDisconnect:
             return
-        await response(scope, receive, send)
+        await response(scope, request.receive, send)

@@ -1,9 +1,7 @@
 """
-The Bedrock dialect: Converse and InvokeModel, whole and streaming, for AWS's SDKs with only the endpoint changed.
+The Bedrock dialect: Converse, InvokeModel and CountTokens, for AWS's SDKs with only the endpoint changed.
 
-A client of this dialect can't come back for an answer: when it goes, its answer is stopped. Keys travel as bearer
-tokens (`AWS_BEARER_TOKEN_BEDROCK`); where no keys are configured any signature is welcome. Signatures made with keys
-that we issue, CountTokens and the control plane's lists are not served.
+A client of this dialect can't come back for an answer: when it goes, its answer is stopped.
 """
 
 import msgspec
@@ -12,13 +10,14 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
+from outcrop.accounts.authorise import Action
 from outcrop.calls import ResolvedModel
 from outcrop.dialects.anthropic.stream import render_message
 from outcrop.dialects.bedrock.chunks import answer_headers, find_usage
-from outcrop.dialects.bedrock.invoke import parse_invoke
+from outcrop.dialects.bedrock.invoke import encode_count, parse_count_tokens, parse_invoke
 from outcrop.dialects.bedrock.request import parse_converse
 from outcrop.dialects.bedrock.stream import ConverseFrames, render_answer
-from outcrop.server.bedrock_endpoint import BedrockCaller, BedrockEndpoint
+from outcrop.server.bedrock_endpoint import BedrockCaller, BedrockEndpoint, Serve
 from outcrop.server.bedrock_views import ClaudeView, ConverseView, PayloadView, find_latency_ms, to_claude_opening
 from outcrop.server.chat_http import read_body
 from outcrop.server.follow import View, open_answer, read_to_end
@@ -31,7 +30,7 @@ EVENT_STREAM = "application/vnd.amazon.eventstream"
 
 class BedrockRoutes:
     """
-    Serve the four operations.
+    Serve the operations of Bedrock Runtime.
     """
 
     def __init__(self, services: Services) -> None:
@@ -41,22 +40,25 @@ class BedrockRoutes:
         """
         List the routes.
         """
-        operations = {
-            "converse": (self.converse, "application/json"),
-            "converse-stream": (self.converse_stream, EVENT_STREAM),
-            "invoke": (self.invoke, "application/json"),
-            "invoke-with-response-stream": (self.invoke_stream, EVENT_STREAM),
-        }
         return [
-            Route(f"/model/{{model_id:path}}/{name}", BedrockEndpoint(self._services, *served), methods=["POST"])
-            for name, served in operations.items()
+            self._route("converse", self.converse),
+            self._route("converse-stream", self.converse_stream, media_type=EVENT_STREAM),
+            self._route("invoke", self.invoke),
+            self._route("invoke-with-response-stream", self.invoke_stream, media_type=EVENT_STREAM),
+            self._route("count-tokens", self.count, action="count_tokens"),
         ]
 
-    async def converse(self, request: Request, caller: BedrockCaller, model: ResolvedModel) -> ASGIApp:
+    def _route(
+        self, name: str, serve: Serve, *, action: Action = "chat", media_type: str = "application/json"
+    ) -> Route:
+        endpoint = BedrockEndpoint(self._services, serve, action=action, media_type=media_type)
+        return Route(f"/model/{{model_id:path}}/{name}", endpoint, methods=["POST"])
+
+    async def converse(self, request: Request, caller: BedrockCaller) -> ASGIApp:
         """
         Answer Converse.
         """
-        call = parse_converse(await self._read(request), model=model, stream=False)
+        call = parse_converse(await self._read(request), model=self._model(request), stream=False)
         turn_id = await self._start(request, caller, call.chat)
         status, entries = await read_to_end(self._services, turn_id, owner=caller.owner, receive=request.receive)
         if isinstance(failure := entries[-1].event, StreamFailed):
@@ -65,20 +67,29 @@ class BedrockRoutes:
         body = render_answer(entries, latency_ms=find_latency_ms(status), tells_stop_sequence=tells)
         return Response(body, 200, caller.headers(turn_id))
 
-    async def converse_stream(self, request: Request, caller: BedrockCaller, model: ResolvedModel) -> ASGIApp:
+    async def converse_stream(self, request: Request, caller: BedrockCaller) -> ASGIApp:
         """
         Answer ConverseStream.
         """
-        call = parse_converse(await self._read(request), model=model, stream=True)
+        call = parse_converse(await self._read(request), model=self._model(request), stream=True)
         turn_id = await self._start(request, caller, call.chat)
         view = ConverseView(ConverseFrames(tells_stop_sequence=call.tells_stop_sequence))
         return await open_answer(self._services, request, caller, turn_id, view, ping=b"")
 
-    async def invoke(self, request: Request, caller: BedrockCaller, model: ResolvedModel) -> ASGIApp:
+    async def count(self, request: Request, caller: BedrockCaller) -> ASGIApp:
+        """
+        Answer CountTokens.
+        """
+        call = parse_count_tokens(await self._read(request), model=self._model(request))
+        chat = msgspec.structs.replace(call.chat, native_body=call.native_body)
+        count = await self._services.counter.count(chat, receive=request.receive)
+        return Response(encode_count(count), 200, caller.headers())
+
+    async def invoke(self, request: Request, caller: BedrockCaller) -> ASGIApp:
         """
         Answer InvokeModel: the model's own body, or Claude's message.
         """
-        chat = await self._read_invoke(request, model, stream=False)
+        chat = await self._read_invoke(request, stream=False)
         turn_id = await self._start(request, caller, chat)
         status, entries = await read_to_end(self._services, turn_id, owner=caller.owner, receive=request.receive)
         if isinstance(failure := entries[-1].event, StreamFailed):
@@ -89,21 +100,25 @@ class BedrockRoutes:
         named = {name.decode(): value.decode() for name, value in counts}
         return Response(body, 200, {**caller.headers(turn_id), **named})
 
-    async def invoke_stream(self, request: Request, caller: BedrockCaller, model: ResolvedModel) -> ASGIApp:
+    async def invoke_stream(self, request: Request, caller: BedrockCaller) -> ASGIApp:
         """
         Answer InvokeModelWithResponseStream: the model's own payloads, or Claude's events.
         """
-        chat = await self._read_invoke(request, model, stream=True)
+        chat = await self._read_invoke(request, stream=True)
         turn_id = await self._start(request, caller, chat)
         view: View = ClaudeView() if chat.native_body is None else PayloadView()
         return await open_answer(self._services, request, caller, turn_id, view, ping=b"")
 
+    def _model(self, request: Request) -> ResolvedModel:
+        return self._services.turns.check_model(str(request.path_params["model_id"]))
+
     async def _read(self, request: Request) -> bytes:
         return await read_body(request, self._services.chat_limits.max_frame_bytes)
 
-    async def _read_invoke(self, request: Request, model: ResolvedModel, *, stream: bool) -> ChatRequest:
+    async def _read_invoke(self, request: Request, *, stream: bool) -> ChatRequest:
         headers = {name.lower(): value for name, value in request.headers.items()}
-        call = parse_invoke(await self._read(request), headers=headers, model=model, stream=stream)
+        body = await self._read(request)
+        call = parse_invoke(body, headers=headers, model=self._model(request), stream=stream)
         if call.native_body is None:
             return call.chat
         return msgspec.structs.replace(call.chat, native_body=call.native_body)

@@ -14,7 +14,8 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from outcrop import __version__
 from outcrop.accounts.authorise import Action, authorise
 from outcrop.errors import OutcropError
-from outcrop.server.anthropic_routes import build_anthropic_routes
+from outcrop.server.anthropic_routes import AnthropicRoutes
+from outcrop.server.bedrock_lists import BedrockLists
 from outcrop.server.bedrock_routes import BedrockRoutes
 from outcrop.server.chat_routes import ChatRoutes
 from outcrop.server.chat_socket import ChatEndpoint
@@ -47,8 +48,9 @@ def build_routes(services: Services) -> list[BaseRoute]:
         WebSocketRoute("/v1/responses", ResponsesEndpoint(services), name="responses"),
         *ChatRoutes(services).routes(),
         *TurnRoutes(services).routes(),
-        *build_anthropic_routes(services),
+        *AnthropicRoutes(services).routes(),
         *BedrockRoutes(services).routes(),
+        *BedrockLists(services).routes(),
         *ChatCompletionsRoutes(services).routes(),
         *ResponsesRoutes(services).routes(),
     ]

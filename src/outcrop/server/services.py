@@ -8,7 +8,9 @@ from typing import Protocol
 import msgspec
 
 from outcrop.accounts.authenticate import Authenticator
+from outcrop.accounts.signing import SigningKeys
 from outcrop.server.chat_session import ChatLimits
+from outcrop.server.counting import TokenCounter
 from outcrop.server.models import ModelDirectory
 from outcrop.server.raw_session import RawLimits
 from outcrop.settings import Settings
@@ -68,14 +70,22 @@ class Services:
     """
 
     def __init__(
-        self, *, settings: Settings, turns: TurnService, upstream: UpstreamInfo, models: ModelDirectory
+        self,
+        *,
+        settings: Settings,
+        turns: TurnService,
+        upstream: UpstreamInfo,
+        models: ModelDirectory,
+        counter: TokenCounter,
     ) -> None:
         self.settings = settings
         self.turns = turns
         self.upstream = upstream
         self.models = models
+        self.counter = counter
         self.authenticator = Authenticator(
-            {name: digest.get_secret_value() for name, digest in settings.api_keys.items()}
+            {name: digest.get_secret_value() for name, digest in settings.api_keys.items()},
+            SigningKeys({name: pair.get_secret_value() for name, pair in settings.signing_keys.items()}),
         )
         self.sessions: set[Session] = set()
         self.no_sessions = asyncio.Event()

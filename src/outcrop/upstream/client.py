@@ -110,7 +110,7 @@ class BedrockClient:
             UpstreamError: see `turns.ports.Upstream`.
             RequestError: the call can't be a request.
         """
-        if call.operation not in {"invoke", "converse"}:
+        if call.operation not in {"invoke", "converse", "count_tokens"}:
             raise ValueError(f"operation {call.operation!r} streams")
         answer, attempts = await self._call(call, Exchange)
         headers = answer.head.headers

@@ -32,6 +32,7 @@ _OPERATIONS: Mapping[Operation, tuple[str, Mapping[str, str]]] = {
     "invoke_stream": ("invoke-with-response-stream", {"accept": _EVENT_STREAM, "x-amzn-bedrock-accept": _JSON}),
     "converse": ("converse", {"accept": _JSON}),
     "converse_stream": ("converse-stream", {"accept": _EVENT_STREAM}),
+    "count_tokens": ("count-tokens", {"accept": _JSON}),
 }
 _EXTRA_PREFIX = "x-amzn-bedrock-"
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")

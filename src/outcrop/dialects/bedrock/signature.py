@@ -15,6 +15,11 @@ from outcrop.errors import InvalidSignature, WireError
 from outcrop.wire import sigv4
 
 SERVICE = "bedrock"
+SIGNED_PREFIXES = ("x-amz-", "x-amzn-bedrock-")
+"""
+Headers that mean something to Bedrock: one that is not part of the signature may be somebody else's.
+"""
+
 _UNKNOWN_KEY = "The security token included in the request is invalid."
 
 
@@ -68,6 +73,10 @@ def check_signature(
     if any(name.lower() == "x-amz-security-token" for name, _ in request.headers):
         # Keys of ours have no session token: one that comes along belongs to credentials of AWS's own.
         raise SignatureRefused(_UNKNOWN_KEY, aws_error="UnrecognizedClientException")
+    unsigned = {name.lower() for name, _ in request.headers} - set(signed_by.signed_headers)
+    for name in sorted(unsigned):
+        if name.startswith(SIGNED_PREFIXES) and name != "x-amz-content-sha256":
+            raise SignatureRefused(f"header {name[:64]!r} is not signed", aws_error="InvalidSignatureException")
     try:
         sigv4.verify(
             signed_by,
