@@ -12,6 +12,7 @@ import pytest
 
 from outcrop.accounts.authenticate import make_key
 from tests.clients.ai_sdk import emitted, part_of, play_scenario, run_pinging_gateway, text_of
+from tests.clients.proof import proves
 from tests.e2e.conftest import Book
 from tests.support import gateway_environment, run_outcrop
 
@@ -128,6 +129,7 @@ async def test_two_chats_share_a_socket(play: Play, gateway: str, book: Book) ->
 
 
 @BOTH
+@proves("ai (JavaScript)", "streaming")
 async def test_a_chat_goes_on(play: Play, book: Book, binding: str) -> None:
     """
     The second question carries the first answer; `regenerate` makes the last answer anew, or an earlier one.
@@ -149,6 +151,7 @@ async def test_a_chat_goes_on(play: Play, book: Book, binding: str) -> None:
     assert after[1]["id"] != before[1]["id"]
 
 
+@proves("ai (JavaScript)", "cancellation")
 async def test_a_stop_closes_the_call(play: Play, book: Book) -> None:
     """
     `chat.stop()` closes the call to Bedrock within 250 ms; the page keeps what it had, and the chat goes on.
@@ -194,6 +197,7 @@ async def test_the_stop_route_ends_the_stream(play: Play, book: Book, binding: s
 
 @BOTH
 @pytest.mark.parametrize("fresh", [False, True], ids=["same page", "loaded anew"])
+@proves("ai (JavaScript)", "resume")
 async def test_a_lost_network_loses_nothing(play: Play, book: Book, binding: str, *, fresh: bool) -> None:
     """
     Cut off in mid-answer and resumed, a chat has exactly the whole answer, of one call to Bedrock.
@@ -247,6 +251,7 @@ async def test_a_busy_chat_refuses_the_second_question(play: Play, book: Book, b
 
 
 @BOTH
+@proves("ai (JavaScript)", "errors before")
 async def test_an_error_before_the_stream(play: Play, book: Book, binding: str) -> None:
     """
     An unknown model is an error that names it; there is no message for it, and the next question is answered.
@@ -264,6 +269,7 @@ async def test_an_error_before_the_stream(play: Play, book: Book, binding: str) 
 
 
 @BOTH
+@proves("ai (JavaScript)", "errors in mid-stream")
 async def test_an_error_in_mid_answer(play: Play, book: Book, binding: str) -> None:
     """
     When Bedrock throttles in mid-answer, the page keeps the text so far, and is told why, in words and in codes.
@@ -287,6 +293,7 @@ async def test_an_error_in_mid_answer(play: Play, book: Book, binding: str) -> N
     assert_answered(page["messages"][-1], following)
 
 
+@proves("ai (JavaScript)", "plain")
 async def test_a_whole_answer_is_one_delta(play: Play, book: Book) -> None:
     """
     With `stream: false` the package gets the text in one delta, from the operation that does not stream.
@@ -300,6 +307,7 @@ async def test_a_whole_answer_is_one_delta(play: Play, book: Book) -> None:
     assert_answered(page["messages"][-1], call)
 
 
+@proves("ai (JavaScript)", "images")
 async def test_an_image_is_sent(play: Play, book: Book) -> None:
     """
     A file part of the package reaches Claude as an image, beside the text.
@@ -328,6 +336,7 @@ async def test_reasoning_comes_and_goes_back(play: Play, book: Book) -> None:
         assert_answered(message, call)
 
 
+@proves("ai (JavaScript)", "tools")
 async def test_a_tool_is_called_and_answered(play: Play, book: Book) -> None:
     """
     A call is a tool part with its input; its output, sent by the package itself, is answered in the same message.

@@ -12,6 +12,7 @@ import anthropic
 import pytest
 
 from outcrop.accounts.authenticate import make_key
+from tests.clients.proof import proves
 from tests.e2e.conftest import Book
 from tests.support import gateway_environment, run_outcrop
 
@@ -67,6 +68,7 @@ def ask_gateway(url: str, path: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("model", [CLAUDE, "llama3", "amazon.nova-lite-v1:0"])
+@proves("anthropic (Python)", "plain", "streaming")
 def test_a_stream_folds_into_the_whole_message(client: anthropic.Anthropic, book: Book, model: str) -> None:
     """
     For any model, the SDK's own fold of the stream equals the whole message but for its ID.
@@ -82,6 +84,7 @@ def test_a_stream_folds_into_the_whole_message(client: anthropic.Anthropic, book
     assert len(book.calls()) == 2
 
 
+@proves("anthropic (Python)", "streaming")
 async def test_the_async_client(servers: tuple[str, Book]) -> None:
     """
     The asynchronous client streams as well.
@@ -92,6 +95,7 @@ async def test_the_async_client(servers: tuple[str, Book]) -> None:
     assert message.stop_reason == "end_turn"
 
 
+@proves("anthropic (Python)", "tools")
 def test_tools_with_streamed_arguments(client: anthropic.Anthropic) -> None:
     """
     A forced tool call arrives with its arguments, and its result can be sent back.
@@ -108,6 +112,7 @@ def test_tools_with_streamed_arguments(client: anthropic.Anthropic) -> None:
     assert answer.content
 
 
+@proves("anthropic (Python)", "images")
 def test_images_and_thinking(client: anthropic.Anthropic) -> None:
     """
     An inline image is taken; thinking comes with its signature, and may be sent back.
@@ -141,6 +146,7 @@ def test_images_and_thinking(client: anthropic.Anthropic) -> None:
         ),
     ],
 )
+@proves("anthropic (Python)", "errors before")
 def test_what_is_refused_is_named(
     client: anthropic.Anthropic, book: Book, wrong: dict[str, Any], kind: type[Exception], words: str
 ) -> None:
@@ -152,6 +158,7 @@ def test_what_is_refused_is_named(
     assert book.calls() == []
 
 
+@proves("anthropic (Python)", "errors before")
 def test_without_a_key_nobody_is_served(servers: tuple[str, Book], book: Book) -> None:
     """
     A wrong key raises the SDK's own exception.
@@ -165,6 +172,7 @@ def test_without_a_key_nobody_is_served(servers: tuple[str, Book], book: Book) -
 
 
 @pytest.mark.parametrize("stream", [True, False])
+@proves("anthropic (Python)", "errors before")
 def test_throttling_is_the_sdks_own(client: anthropic.Anthropic, book: Book, stream: bool) -> None:
     """
     Throttling before the first piece has its status, for a stream too: the SDK decides by it whether to try again.
@@ -174,6 +182,7 @@ def test_throttling_is_the_sdks_own(client: anthropic.Anthropic, book: Book, str
         client.messages.create(**ASK, stream=stream)
 
 
+@proves("anthropic (Python)", "errors in mid-stream")
 def test_a_failure_in_mid_stream_is_raised(client: anthropic.Anthropic, book: Book) -> None:
     """
     What came before the failure was a true beginning; then the SDK raises its own exception.
@@ -185,6 +194,7 @@ def test_a_failure_in_mid_stream_is_raised(client: anthropic.Anthropic, book: Bo
     assert "".join(pieces) == book.calls()[0]["text_emitted"]["text"]
 
 
+@proves("anthropic (Python)", "cancellation")
 async def test_leaving_stops_the_call(servers: tuple[str, Book], book: Book) -> None:
     """
     A client that closes its stream closes the call to Bedrock.

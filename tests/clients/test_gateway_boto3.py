@@ -17,6 +17,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, EventStreamError
 
 from outcrop.accounts.authenticate import make_key
+from tests.clients.proof import proves
 from tests.clients.test_catalogue_boto3 import MAX_TOKENS, TALK, text_of
 from tests.e2e.conftest import Book
 from tests.emulator.native import DIALECTS, streamed_text
@@ -29,6 +30,10 @@ MODELS = {
     "nova": "us.amazon.nova-lite-v1:0",
 }
 MESSAGES = [{"role": "user", "content": [{"text": "hello"}]}]
+PIXEL = bytes.fromhex(
+    "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c489"
+    "0000000d49444154789c6360000002000001e221bc330000000049454e44ae426082"
+)
 TOOL = {"toolSpec": {"name": "weather", "inputSchema": {"json": {"type": "object"}}}}
 
 
@@ -77,6 +82,7 @@ def make_runtime(url: str) -> Any:
 
 
 @pytest.mark.parametrize("model", MODELS.values())
+@proves("boto3", "plain", "streaming")
 def test_converse_streams_what_it_says_whole(runtime: Any, book: Book, model: str) -> None:
     """
     Converse and ConverseStream give the emulator's text, with counts and the stop reason.
@@ -95,6 +101,7 @@ def test_converse_streams_what_it_says_whole(runtime: Any, book: Book, model: st
     assert whole["ResponseMetadata"]["HTTPHeaders"]["x-outcrop-turn-id"].startswith("turn_")
 
 
+@proves("boto3", "tools")
 def test_a_forced_tool_call(runtime: Any) -> None:
     """
     A tool's streamed arguments are one JSON document.
@@ -106,6 +113,7 @@ def test_a_forced_tool_call(runtime: Any) -> None:
 
 
 @pytest.mark.parametrize(("family", "model"), MODELS.items())
+@proves("boto3", "plain", "streaming")
 def test_native_bodies_come_and_go(runtime: Any, book: Book, family: str, model: str) -> None:
     """
     A family's own body goes to Bedrock, and its own answer comes back, whole and streaming.
@@ -128,6 +136,7 @@ def test_native_bodies_come_and_go(runtime: Any, book: Book, family: str, model:
         ({"inferenceConfig": {"temperature": 7.0}}, "ValidationException"),
     ],
 )
+@proves("boto3", "errors before")
 def test_what_is_refused_is_a_client_error(runtime: Any, book: Book, wrong: dict[str, Any], code: str | None) -> None:
     """
     A request that can't be served is an error of AWS's own name, and costs no call.
@@ -139,6 +148,7 @@ def test_what_is_refused_is_a_client_error(runtime: Any, book: Book, wrong: dict
     assert book.calls() == []
 
 
+@proves("boto3", "errors before", "errors in mid-stream")
 def test_throttling_before_and_within_a_stream(runtime: Any, book: Book) -> None:
     """
     Before the first piece it is a ClientError, in mid-stream an EventStreamError behind a true beginning.
@@ -154,6 +164,28 @@ def test_throttling_before_and_within_a_stream(runtime: Any, book: Book) -> None
     with closing(stream), pytest.raises(EventStreamError, match="throttlingException"):
         deltas.extend(event["contentBlockDelta"]["delta"] for event in stream if "contentBlockDelta" in event)
     assert book.calls()[0]["tokens_emitted"] == 3
+
+
+@proves("boto3", "images")
+def test_an_image_is_taken(runtime: Any, book: Book) -> None:
+    """
+    Bytes of an image go to the model.
+    """
+    content = [{"image": {"format": "png", "source": {"bytes": PIXEL}}}, {"text": "what is it?"}]
+    answer = runtime.converse(modelId=CLAUDE, messages=[{"role": "user", "content": content}])
+    assert text_of(answer["output"]["message"]["content"]) == book.calls()[0]["text_emitted"]["text"]
+
+
+@proves("boto3", "cancellation")
+async def test_a_stream_that_is_closed_closes_the_call(runtime: Any, book: Book) -> None:
+    """
+    Closing the stream closes the call to Bedrock.
+    """
+    ask = [{"role": "user", "content": [{"text": "emulate 4000 tokens"}]}]
+    reply = runtime.converse_stream(modelId=CLAUDE, messages=ask, inferenceConfig={"maxTokens": 4000})
+    next(iter(reply["stream"]))
+    reply["stream"].close()
+    assert (await book.ended_calls(1))[0]["outcome"] == "client_closed"
 
 
 def test_a_turn_of_boto3_is_seen_elsewhere(servers: tuple[str, Book], runtime: Any) -> None:

@@ -20,6 +20,7 @@ from openai.types.chat import ChatCompletionToolParam
 from openai.types.responses import FunctionToolParam, Response
 from pydantic import BaseModel
 
+from tests.clients.proof import proves
 from tests.e2e.conftest import Book
 from tests.support import gateway_environment, run_outcrop
 
@@ -129,6 +130,7 @@ def read_turn(gateway_url: str, turn_id: str, action: str = "") -> Any:
         return json.load(answer)
 
 
+@proves("openai (Python)", "plain")
 def test_a_completion(client: OpenAI, book: Book) -> None:
     """
     A whole completion arrives typed, under the client's own model name, and names its turn and its request.
@@ -143,6 +145,7 @@ def test_a_completion(client: OpenAI, book: Book) -> None:
     assert raw.request_id is not None
 
 
+@proves("openai (Python)", "streaming")
 def test_a_streamed_completion_is_the_whole_one(client: OpenAI) -> None:
     """
     The SDK's own fold of a stream, with its usage chunk, equals the whole completion but for its names.
@@ -159,6 +162,7 @@ def test_a_streamed_completion_is_the_whole_one(client: OpenAI) -> None:
     assert streamed["usage"]["completion_tokens"] == 30
 
 
+@proves("openai (Python)", "tools")
 def test_a_tools_arguments_are_streamed(client: OpenAI) -> None:
     """
     A call of a tool arrives in pieces which the SDK joins, and the tool's result goes back.
@@ -179,6 +183,7 @@ def test_a_tools_arguments_are_streamed(client: OpenAI) -> None:
     assert client.chat.completions.create(**ask).choices[0].finish_reason == "stop"
 
 
+@proves("openai (Python)", "images")
 def test_an_image_goes_along(client: OpenAI, book: Book) -> None:
     """
     An image in a data URL reaches the model.
@@ -214,6 +219,7 @@ def test_an_answer_follows_its_schema(client: OpenAI, book: Book) -> None:
     ],
 )
 @pytest.mark.parametrize("stream", [True, False])
+@proves("openai (Python)", "errors before")
 def test_errors_have_the_sdks_classes(
     name: str, error: type[Exception], client: OpenAI, book: Book, *, stream: bool
 ) -> None:
@@ -227,6 +233,7 @@ def test_errors_have_the_sdks_classes(
         client.responses.create(model=MODEL, input="hello", stream=stream)
 
 
+@proves("openai (Python)", "errors before")
 def test_refusals_have_the_sdks_classes(client: OpenAI, book: Book) -> None:
     """
     What can't be served is refused before Bedrock is called, with the place at fault.
@@ -243,6 +250,7 @@ def test_refusals_have_the_sdks_classes(client: OpenAI, book: Book) -> None:
     assert book.calls() == []
 
 
+@proves("openai (Python)", "errors in mid-stream")
 def test_an_error_in_the_midst_of_a_stream(client: OpenAI, book: Book) -> None:
     """
     A failure after the first piece is an exception after that piece; in Responses it is the last event.
@@ -261,6 +269,7 @@ def test_an_error_in_the_midst_of_a_stream(client: OpenAI, book: Book) -> None:
 
 
 @pytest.mark.parametrize("stored", [False, None])
+@proves("openai (Python)", "cancellation")
 def test_a_client_that_leaves_stops_its_answer(client: OpenAI, book: Book, stored: bool | None) -> None:
     """
     Closing a stream that nobody can come back to closes the call to Bedrock.
@@ -296,6 +305,7 @@ def test_one_key_is_one_call(client: OpenAI, book: Book) -> None:
     assert len(book.calls()) == 1
 
 
+@proves("openai (Python)", "listing models")
 def test_models_are_listed_and_described(client: OpenAI) -> None:
     """
     Names from the settings are models like others; a full model ID can be asked for; an unknown name is not found.
@@ -307,6 +317,7 @@ def test_models_are_listed_and_described(client: OpenAI) -> None:
         client.models.retrieve("no-such-model")
 
 
+@proves("openai (Python)", "plain", "streaming")
 def test_a_streamed_response_is_the_whole_one(client: OpenAI) -> None:
     """
     A stream's last event has the response that `retrieve` finds; its numbers have no gap; its text is the deltas.
@@ -323,6 +334,7 @@ def test_a_streamed_response_is_the_whole_one(client: OpenAI) -> None:
     assert (whole.output_text, whole.usage) == (text, found.usage)
 
 
+@proves("openai (Python)", "resume")
 def test_a_dropped_stream_is_resumed(client: OpenAI, book: Book) -> None:
     """
     After a dropped connection, the stream goes on after the last event that the client has: nothing is lost or twice.
@@ -357,6 +369,7 @@ def test_a_background_response_is_polled(client: OpenAI) -> None:
     assert response.usage.output_tokens == 50
 
 
+@proves("openai (Python)", "cancellation")
 def test_a_response_is_cancelled_then_deleted(client: OpenAI, book: Book) -> None:
     """
     Cancelling closes the call to Bedrock; a running response can't be deleted; a deleted one is not found.

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.clients.proof import proves
 from tests.e2e.conftest import Book
 from tests.support import gateway_environment, run_outcrop
 
@@ -88,6 +89,7 @@ def player(node: Path, servers: tuple[str, str], book: Book) -> Player:
     return Player(node, servers[1])
 
 
+@proves("openai (JavaScript)", "plain", "streaming", "listing models")
 async def test_a_streamed_completion_is_the_whole_one(player: Player) -> None:
     """
     The SDK's fold of a stream has the text, the reason and the counts of the whole completion.
@@ -101,6 +103,15 @@ async def test_a_streamed_completion_is_the_whole_one(player: Player) -> None:
     assert "gpt-4o" in found["models"]
 
 
+@proves("openai (JavaScript)", "images")
+async def test_an_image_goes_along(player: Player, book: Book) -> None:
+    """
+    An image in a data URL reaches the model.
+    """
+    assert (await player.play("image"))["text"] == book.calls()[0]["text_emitted"]["text"]
+
+
+@proves("openai (JavaScript)", "tools")
 async def test_a_tools_arguments_are_streamed(player: Player) -> None:
     """
     A call of a tool arrives in pieces which the SDK joins.
@@ -111,6 +122,7 @@ async def test_a_tools_arguments_are_streamed(player: Player) -> None:
     assert "".join(found["pieces"]) == found["call"]["function"]["arguments"]
 
 
+@proves("openai (JavaScript)", "errors before")
 async def test_errors_have_the_sdks_classes(player: Player, book: Book) -> None:
     """
     An error before the answer has its class, with and without a stream.
@@ -122,6 +134,7 @@ async def test_errors_have_the_sdks_classes(player: Player, book: Book) -> None:
     assert found["unknown"] == {"name": "NotFoundError", "status": 404, "code": "model_not_found"}
 
 
+@proves("openai (JavaScript)", "errors in mid-stream")
 async def test_an_error_in_the_midst_of_a_stream(player: Player, book: Book) -> None:
     """
     A failure after the first piece is an exception after that piece.
@@ -132,6 +145,7 @@ async def test_an_error_in_the_midst_of_a_stream(player: Player, book: Book) -> 
     assert found["text"]
 
 
+@proves("openai (JavaScript)", "cancellation")
 async def test_a_client_that_leaves_stops_its_answer(player: Player, book: Book) -> None:
     """
     Leaving the loop over a stream closes the call to Bedrock.
@@ -140,6 +154,7 @@ async def test_a_client_that_leaves_stops_its_answer(player: Player, book: Book)
     assert (await book.ended_calls(1))[0]["outcome"] == "client_closed"
 
 
+@proves("openai (JavaScript)", "resume")
 async def test_a_dropped_stream_is_resumed(player: Player, book: Book) -> None:
     """
     The stream goes on after the last event that the client has: nothing is lost or twice.

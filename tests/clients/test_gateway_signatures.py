@@ -2,6 +2,7 @@
 AWS's clients sign with access keys that the gateway issued, and so does AnthropicBedrock.
 """
 
+import base64
 import json
 import os
 import subprocess
@@ -33,6 +34,12 @@ MESSAGES: list[Any] = [{"role": "user", "content": [{"text": "repeat after me: Ã
 ALICE_ID, ALICE_SECRET = make_pair()
 BOB_ID, BOB_SECRET = make_pair()
 ALICE_KEY, ALICE_DIGEST = make_key()
+PIXEL = base64.b64encode(
+    bytes.fromhex(
+        "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c489"
+        "0000000d49444154789c6360000002000001e221bc330000000049454e44ae426082"
+    )
+).decode()
 SCRIPT = Path(__file__).parent / "js" / "call.mjs"
 
 
@@ -195,6 +202,46 @@ def test_anthropic_bedrock_raises_its_own_errors(servers: tuple[str, Book], book
         client.messages.stream(**ask) as stream,
     ):
         stream.get_final_message()
+
+
+@proves("anthropic (Python), AnthropicBedrock", "tools", "images")
+def test_anthropic_bedrock_calls_tools_and_sends_images(servers: tuple[str, Book]) -> None:
+    """
+    A round of tools, with an image in the question.
+    """
+    tool: Any = {"name": "weather", "input_schema": {"type": "object"}}
+    image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PIXEL}}
+    history: list[Any] = [{"role": "user", "content": [image, {"type": "text", "text": "how is the weather there?"}]}]
+    ask: dict[str, Any] = {"model": CLAUDE, "max_tokens": 50, "tools": [tool]}
+    with make_anthropic_bedrock(servers[0]) as client:
+        forced: Any = {"type": "tool", "name": "weather"}
+        with client.messages.stream(**ask, messages=history, tool_choice=forced) as stream:
+            message = stream.get_final_message()
+        (call,) = [block for block in message.content if block.type == "tool_use"]
+        result = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": call.id, "content": "sunny"}]}
+        history += [{"role": "assistant", "content": message.content}, result]
+        assert client.messages.create(**ask, messages=history).content
+
+
+@proves("anthropic (Python), AnthropicBedrock", "cancellation")
+async def test_anthropic_bedrock_leaves(servers: tuple[str, Book], book: Book) -> None:
+    """
+    A client that closes its stream closes the call to Bedrock.
+    """
+    messages: list[Any] = [{"role": "user", "content": "emulate 8000 tokens"}]
+    with make_anthropic_bedrock(servers[0]) as client:
+        with client.messages.stream(model=CLAUDE, max_tokens=8000, messages=messages) as stream:
+            next(stream.text_stream)
+        assert (await book.ended_calls(1))[0]["outcome"] == "client_closed"
+
+
+def make_anthropic_bedrock(url: str) -> AnthropicBedrock:
+    """
+    Make Anthropic's client for Bedrock, which signs as alice.
+    """
+    return AnthropicBedrock(
+        base_url=url, aws_access_key=ALICE_ID, aws_secret_key=ALICE_SECRET, aws_region="us-east-1", max_retries=0
+    )
 
 
 @pytest.mark.service

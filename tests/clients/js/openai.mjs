@@ -37,6 +37,14 @@ const scenarios = {
     return { whole, streamed, models: (await collect(await client.models.list())).map((one) => one.id) };
   },
 
+  async image() {
+    const pixel =
+      "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M/wHwAEBgIApD5fRAAAAABJRU5ErkJggg==";
+    const image = { type: "image_url", image_url: { url: `data:image/png;base64,${pixel}` } };
+    const { choices } = await client.chat.completions.create(ask([image, { type: "text", text: "what is it?" }]));
+    return { text: choices[0].message.content };
+  },
+
   async tools() {
     const tools = [{ type: "function", function: { name: "get_weather", parameters } }];
     const pieces = [];
