@@ -2,10 +2,10 @@
 A mock of Bedrock for measuring: Llama's native stream at a set pace, and as little work a token as we know how.
 
 Answers `POST /model/*/invoke-with-response-stream` with event-stream messages, each in an HTTP chunk of its own, as
-Bedrock sends them. The text of every token is the time of its sending (CLOCK_MONOTONIC, which all processes share, in
-20 digits) and a space, so that a client can tell how long it was on its way. Everything else of a message is
-precomputed, its CRC up to the time included. The streams share one timer: a period is cut into slots, and a stream
-sends in its slot. It is no emulator: it checks nothing.
+Bedrock sends them, and `POST /model/*/invoke` with a short whole answer. The text of every token is the time of its
+sending (CLOCK_MONOTONIC, which all processes share, in 20 digits) and a space, so that a client can tell how long it
+was on its way. Everything else of a message is precomputed, its CRC up to the time included. The streams share one
+timer: a period is cut into slots, and a stream sends in its slot. It is no emulator: it checks nothing.
 """
 
 import argparse
@@ -36,6 +36,22 @@ RESPONSE_HEAD = (
     b"Transfer-Encoding: chunked\r\n\r\n"
 )
 NOT_FOUND = b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\nContent-Type: application/json\r\n\r\n{}"
+WHOLE_TOKENS = 20
+WHOLE_BODY = b'{"generation":"%b","prompt_token_count":9,"generation_token_count":%d,"stop_reason":"stop"}' % (
+    b"%020d " % 7 * WHOLE_TOKENS,
+    WHOLE_TOKENS,
+)
+WHOLE = (
+    b"HTTP/1.1 200 OK\r\n"
+    b"Content-Type: application/json\r\n"
+    b"x-amzn-RequestId: 5a6b7c8d-0000-4000-8000-000000000000\r\n"
+    b"X-Amzn-Bedrock-Input-Token-Count: 9\r\n"
+    b"X-Amzn-Bedrock-Output-Token-Count: %d\r\n"
+    b"Content-Length: %d\r\n\r\n%b"
+) % (WHOLE_TOKENS, len(WHOLE_BODY), WHOLE_BODY)
+"""
+A short whole answer, at once.
+"""
 LAST_CHUNK = b"0\r\n\r\n"
 # How old a stamp may be before the next stream gets one of its own.
 STAMP_AGE_NS = 20_000
@@ -121,8 +137,9 @@ class Stream(asyncio.Protocol):
         if len(body) < int(length.split(b"\r\n", 1)[0] or b"0"):
             return
         self._request = b""
-        if b"/invoke-with-response-stream " not in head.split(b"\r\n", 1)[0]:
-            self.write(NOT_FOUND)
+        line = head.split(b"\r\n", 1)[0]
+        if b"/invoke-with-response-stream " not in line:
+            self.write(WHOLE if b"/invoke " in line else NOT_FOUND)
             return
         self._sent = 1
         self.write(RESPONSE_HEAD + FIRST.stamp(stamp_now()))

@@ -22,12 +22,11 @@ import msgspec
 from benchmarks.client import CONNECT_SECONDS, SETTLE_SECONDS, Measurement
 from benchmarks.processes import NotReady, allow_many_files, free_port, resident_bytes, running, wait_for_port
 from benchmarks.report import describe_machine, format_table
-from benchmarks.targets import TARGETS, beside, make_earlier
+from benchmarks.targets import TARGETS, Target, beside, make_earlier
 
 TOKENS_PER_SECOND = 50.0
 SATURATED_STREAMS = 50
 SATURATED = "saturated"
-URL = "ws://127.0.0.1:{port}/ws/model?model=llama3&streaming=true"
 HEADS = (
     "level",
     "target",
@@ -91,11 +90,11 @@ def running_source(level: Level, seconds: float) -> Iterator[int]:
         yield int(line)
 
 
-def run_load(port: int, pid: int, streams: int, seconds: float) -> Measurement:
+def run_load(port: int, pid: int, streams: int, seconds: float, way: str = "raw") -> Measurement:
     """
-    Load a server from a process of its own.
+    Load a server from a process of its own, in one of the `WAYS` to ask.
     """
-    command = [sys.executable, "-m", "benchmarks.client", "--url", URL.format(port=port), "--pid", str(pid)]
+    command = [sys.executable, "-m", "benchmarks.client", "--port", str(port), "--pid", str(pid), "--way", way]
     command += ["--streams", str(streams), "--seconds", str(seconds)]
     with running(command) as client:
         answer, _ = client.communicate(timeout=CONNECT_SECONDS + SETTLE_SECONDS + seconds + 20)
@@ -104,11 +103,10 @@ def run_load(port: int, pid: int, streams: int, seconds: float) -> Measurement:
     return msgspec.json.decode(answer, type=Measurement)
 
 
-def measure_once(name: str, level: Level, seconds: float, log: Path) -> Run:
+def measure_once(target: Target, level: Level, seconds: float, log: Path, way: str = "raw") -> Run:
     """
     Start a source and a server, warm it up, load it, and stop both.
     """
-    target = TARGETS[name]
     port = free_port()
     with (
         running_source(level, seconds) as source_port,
@@ -117,9 +115,9 @@ def measure_once(name: str, level: Level, seconds: float, log: Path) -> Run:
     ):
         wait_for_port(server, port)
         # What is imported or compiled for the first stream is no cost of the others.
-        run_load(port, server.pid, 2, 0.5)
+        run_load(port, server.pid, 2, 0.5, way)
         idle_bytes = resident_bytes(server.pid)
-        return Run(run_load(port, server.pid, level.streams, seconds), idle_bytes)
+        return Run(run_load(port, server.pid, level.streams, seconds, way), idle_bytes)
 
 
 def describe_runs(level: Level, name: str, runs: Sequence[Run], floor: Sequence[Run]) -> list[str]:
@@ -161,7 +159,7 @@ def measure_level(
     lost = 0
     for number in range(rounds):
         for name in names:
-            run = measure_once(name, level, seconds, log)
+            run = measure_once(TARGETS[name], level, seconds, log)
             runs[name].append(run)
             lost += len(run.measurement.lost)
             print(
@@ -211,7 +209,7 @@ def main(words: Sequence[str] | None = None) -> int:
     """
     arguments = parse_arguments(words)
     # So that the processes are ended in `finally`, too, when this one is asked to end.
-    signal.signal(signal.SIGTERM, _exit_on_signal)
+    signal.signal(signal.SIGTERM, exit_on_signal)
     # A relay of 800 streams needs 1,600 sockets; the usual limit is 1,024.
     allow_many_files()
     names = arguments.target.split(",")
@@ -238,7 +236,10 @@ def main(words: Sequence[str] | None = None) -> int:
     return 1 if lost else 0
 
 
-def _exit_on_signal(number: int, _frame: object) -> NoReturn:
+def exit_on_signal(number: int, _frame: object) -> NoReturn:
+    """
+    End this process as a signal wants it, through every `finally`.
+    """
     raise SystemExit(128 + number)
 
 

@@ -4,7 +4,6 @@ OpenAI's SDK for JavaScript, unmodified, against a gateway and an emulator in pr
 
 import asyncio
 import json
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -186,13 +185,3 @@ async def test_responses_go_on_from_each_other(player: Player) -> None:
     assert "12 degrees" in found["text"]
     assert found["kinds"][0] == "message"
     assert found["kinds"][-2:] == ["function_call", "function_call_output"]
-
-
-async def test_the_pages_example_runs(player: Player) -> None:
-    """
-    The TypeScript block of docs/openai.md runs as it stands, but for the port.
-    """
-    page = (SCRIPT.parents[3] / "docs" / "openai.md").read_text().replace("http://127.0.0.1:8080", player.url)
-    block = re.search(r"```typescript\n(.*?)```", page, re.DOTALL)
-    assert block is not None
-    assert len(await player.run("--input-type=module-typescript", "--eval", block.group(1))) > 50

@@ -244,6 +244,16 @@ def test_a_mark_of_the_request_passes_over_reasoning() -> None:
     assert parse(only).messages[0].parts == (ReasoningPart(text="hm", signature="s"),)
 
 
+def test_the_schema_may_stand_in_its_older_place() -> None:
+    """
+    `output_format` is read as `output_config.format`, but not beside it; the name of its beta is left out.
+    """
+    form = {"type": "json_schema", "schema": {"type": "object"}}
+    newer = parse({**HI, "output_config": {"format": form}})
+    assert parse({**HI, "output_format": form}, betas=("structured-outputs-2025-11-13",)) == newer
+    assert "both" in refuse(output_format=form, output_config={"format": form})
+
+
 def test_wishes_go_where_the_models_route_takes_them() -> None:
     """
     Effort and a schema are Claude's own fields natively, Converse's by Converse, a level of reasoning for others.

@@ -2,9 +2,6 @@
 What is kept of a response: its note, and its input as a list of items.
 """
 
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -26,7 +23,6 @@ from outcrop.types import (
     ToolUsePart,
 )
 
-ROOT = Path(__file__).parents[2]
 TALK = Conversation(
     system=(TextPart(text="Be brief."),),
     messages=(
@@ -147,12 +143,3 @@ def test_a_stream_that_cannot_go_on_says_so() -> None:
         "type": "error", "code": "storage", "message": "the log is gone", "param": None,
         "sequence_number": begun[-1]["sequence_number"] + 1,
     }  # fmt: skip
-
-
-def test_the_page_of_fields_is_fresh() -> None:
-    """
-    docs/openai-fields.md is what its script prints now.
-    """
-    script = ROOT / "scripts" / "openai_tables.py"
-    printed = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True, cwd=ROOT).stdout
-    assert (ROOT / "docs" / "openai-fields.md").read_text() == printed

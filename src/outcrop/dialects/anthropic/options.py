@@ -48,12 +48,25 @@ def read_output_config(value: Any, where: str, wishes: Wishes) -> None:
         return
     fields = Fields(value, where, OUTPUT_CONFIG)
     wishes.effort = read_effort(fields)
-    form = fields.object("format")
-    if form is not None:
-        shape = Fields(form, fields.place("format"), OUTPUT_FORMAT)
-        shape.word("type", ("json_schema",))
-        shape.need("schema")
-        wishes.schema = shape.object("schema")
+    read_output_format(fields, "format", wishes)
+
+
+def read_output_format(fields: Fields, name: str, wishes: Wishes) -> None:
+    """
+    Read the schema of the answer into the wishes, from one of the two places where it may stand.
+
+    Raises:
+        RequestError: it is malformed, or was given in the other place too.
+    """
+    form = fields.object(name)
+    if form is None:
+        return
+    if wishes.schema is not None:
+        raise RequestError(f"{fields.place(name)} and output_config.format are both there, expected one")
+    shape = Fields(form, fields.place(name), OUTPUT_FORMAT)
+    shape.word("type", ("json_schema",))
+    shape.need("schema")
+    wishes.schema = shape.object("schema")
 
 
 def read_effort(fields: Fields) -> ReasoningEffort | None:

@@ -11,7 +11,14 @@ from typing import Any, Literal
 import msgspec
 
 from outcrop.calls import ResolvedModel
-from outcrop.dialects.anthropic.options import CLAUDE, Wishes, place_betas, place_wishes, read_output_config
+from outcrop.dialects.anthropic.options import (
+    CLAUDE,
+    Wishes,
+    place_betas,
+    place_wishes,
+    read_output_config,
+    read_output_format,
+)
 from outcrop.dialects.anthropic.parts import mark_last_part, read_cache_mark, read_messages, read_system
 from outcrop.dialects.anthropic.tables import COUNT_REQUEST, INVOKE_REQUEST, METADATA, REQUEST, TOOL, TOOL_CHOICE
 from outcrop.dialects.fields import Fields, decode_object
@@ -24,6 +31,10 @@ GUARDRAIL_OPTION = "amazon-bedrock-guardrailConfig"
 
 Resolve = Callable[[str], ResolvedModel]
 _PASSED_ON = ("context_management", GUARDRAIL_OPTION)
+_NEEDLESS_BETAS = frozenset({"structured-outputs-2025-11-13"})
+"""
+What these switched on is always on by now, and InvokeModel is said not to know their names (LiteLLM's table of betas).
+"""
 
 
 def parse_messages_request(body: bytes, *, beta_headers: Iterable[str] = (), resolve: Resolve) -> ChatRequest:
@@ -39,7 +50,8 @@ def parse_messages_request(body: bytes, *, beta_headers: Iterable[str] = (), res
         RequestError: the body is malformed, or asks for what can't be served; the message names the place.
     """
     fields = Fields(decode_object(body), "", REQUEST)
-    betas = tuple(name.strip() for header in beta_headers for name in header.split(",") if name.strip())
+    named = [name.strip() for header in beta_headers for name in header.split(",") if name.strip()]
+    betas = tuple(name for name in named if name not in _NEEDLESS_BETAS)
     return _read_request(fields, resolve(_read_model(fields)), betas)
 
 
@@ -87,6 +99,7 @@ def _read_request(
 ) -> ChatRequest:
     wishes = Wishes(thinking=fields.object("thinking"), where="thinking")
     read_output_config(fields.get("output_config"), "output_config", wishes)
+    read_output_format(fields, "output_format", wishes)
     reasoning, options = place_wishes(wishes, model)
     fields.word("speed", ("standard",))
     messages = _read_conversation(fields)

@@ -26,7 +26,7 @@ REQUEST: Table = {
     "fallbacks": Field("refused", "one request is one call to the one model that it names"),
     "inference_geo": Field("refused", _ELSEWHERE),
     "mcp_servers": Field("refused", "this server calls nobody on a client's behalf"),
-    "output_format": Field("refused", "write it as output_config.format"),
+    "output_format": Field("taken", "the older place of output_config.format, where LiteLLM writes it"),
     "thread": Field("refused", _STATE),
     "user_profile_id": Field("refused", _ELSEWHERE),
     "workspace_id": Field("refused", _ELSEWHERE),
