@@ -39,14 +39,17 @@ Packages whose clients are not called as they are.
 """
 
 LIMITS: tuple[tuple[str, str], ...] = (
-    (
-        "awscli",
-        "has no commands for the operations that stream, and nothing of its own to end a call with but Ctrl-C",
-    ),
-    (
-        "boto3, awscli",
-        "send a bearer key over HTTPS alone; over plain HTTP they sign, see [bedrock.md](bedrock.md)",
-    ),
+    ("awscli", "has no commands for the operations that stream, and ends a call by Ctrl-C alone"),
+    ("boto3, awscli", "send a bearer key over HTTPS alone; over plain HTTP they sign, see [bedrock.md](bedrock.md)"),
+    ("langchain-aws", "`ChatAnthropicBedrock` drops `base_url`; the variable `ANTHROPIC_BEDROCK_BASE_URL` works"),
+    ("langchain-aws, pydantic-ai", "run boto3 in a thread: cancelling their task does not end the call, closing does"),
+    ("langchain-openai", "a failure in the midst of a response is a bare `ValueError`"),
+    ("langchain-openai", "counts tokens of a streamed completion with `stream_usage=True` alone at other addresses"),
+    ("litellm", "can't close a synchronous stream; an asynchronous one has `aclose()`"),
+    ("litellm", "tells of every failure in mid-stream as `MidStreamFallbackError`"),
+    ("litellm", "needs the package `mcp` for tools and Responses, and does not say so"),
+    ("llm", "ignores the failure in the midst of a response: the answer just ends"),
+    ("llm", "plug-ins take addresses from `ANTHROPIC_BASE_URL` and `AWS_ENDPOINT_URL_BEDROCK_RUNTIME` alone"),
 )
 
 

@@ -22,6 +22,15 @@ def test_the_settings_page_is_fresh() -> None:
     assert (ROOT / "docs" / "settings.md").read_text() == printed
 
 
+def test_the_clients_page_is_fresh() -> None:
+    """
+    docs/clients.md is what the tests' own marks say, with the versions of the lock files.
+    """
+    script = ROOT / "scripts" / "clients_page.py"
+    printed = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    assert (ROOT / "docs" / "clients.md").read_text() == printed
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page: Path) -> None:
     """

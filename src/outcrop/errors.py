@@ -4,7 +4,6 @@ Every error that outcrop raises on purpose.
 OutcropError
 ├── RequestError            the client's fault, or a limit that the client met
 │   ├── NotAuthenticated · NotAllowed · UnknownModel · UnknownTurn · RequestTooLarge · TooManyRequests
-│   ├── UnknownConversation · RevisionConflict
 │   ├── ChatBusy · DuplicateTurn · IdempotencyMismatch
 │   └── Draining            this server is stopping; another one will serve
 ├── UpstreamError           Bedrock, or the way to it, said no
@@ -15,8 +14,7 @@ OutcropError
 │   ├── InvalidMessage · ChecksumMismatch · MessageTooLarge · TruncatedStream
 │   └── InvalidSignature
 ├── StoreError              a log or a store said no
-│   ├── LeaseLost · LogFull · PositionExpired · EpochChanged
-│   └── StoreConflict · StorageFull
+│   └── LeaseLost · LogFull · PositionExpired · EpochChanged
 └── SettingsError           the configuration is wrong; the server does not start
 
 Each class has a stable `code` (part of the interface), an HTTP `status`, and says whether the same request may succeed
@@ -85,24 +83,6 @@ class UnknownTurn(RequestError):
 
     code = "not_found"
     status = 404
-
-
-class UnknownConversation(RequestError):
-    """
-    Refuse a conversation, or a message in it, that does not exist or is another's: the two look the same.
-    """
-
-    code = "not_found"
-    status = 404
-
-
-class RevisionConflict(RequestError):
-    """
-    Refuse a change that was meant for an older revision.
-    """
-
-    code = "conflict"
-    status = 412
 
 
 class RequestTooLarge(RequestError):
@@ -360,21 +340,6 @@ class StoreError(OutcropError):
     code = "storage"
     status = 503
     retryable = True
-
-
-class StoreConflict(StoreError):
-    """
-    Say that what was to be written contradicts what is there.
-    """
-
-    code = "conflict"
-    retryable = False
-
-
-class StorageFull(StoreError):
-    """
-    Say that there is no room to write.
-    """
 
 
 class LeaseLost(StoreError):

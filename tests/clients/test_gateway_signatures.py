@@ -18,6 +18,7 @@ import anthropic
 import boto3
 import pytest
 from anthropic import AnthropicBedrock
+from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
@@ -101,13 +102,16 @@ def test_boto3_signs(servers: tuple[str, Book], book: Book, model: str) -> None:
 @proves("boto3", "signed with our keys")
 def test_boto3_signs_native_bodies_and_their_headers(servers: tuple[str, Book], book: Book) -> None:
     """
-    InvokeModel takes a signature over its body and its own headers.
+    InvokeModel, its stream and CountTokens take a signature over the body and their own headers.
     """
     body = json.dumps({"prompt": "hello", "max_gen_len": 20}).encode()
     with closing(make_client(servers[0], ALICE_ID, ALICE_SECRET)) as client:
         answer = client.invoke_model(modelId=LLAMA, body=body, accept="application/json", trace="DISABLED")
         assert json.loads(answer["body"].read())["generation"]
-    assert len(book.calls()) == 1
+        stream = client.invoke_model_with_response_stream(modelId=LLAMA, body=body, trace="DISABLED")
+        assert list(stream["body"])
+        assert client.count_tokens(modelId=CLAUDE, input={"converse": {"messages": MESSAGES}})["inputTokens"]
+    assert [call["model_id"] for call in book.calls()].count(LLAMA) == 2
 
 
 @proves("boto3", "listing models", "signed with our keys")
@@ -135,6 +139,18 @@ def test_a_wrong_key_is_refused(servers: tuple[str, Book], book: Book, key_id: s
         client.converse(modelId=CLAUDE, messages=MESSAGES)
     assert caught.value.response["Error"]["Code"] == code
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
+    assert book.calls() == []
+
+
+@proves("boto3", "errors before")
+def test_a_request_without_credentials_is_refused(servers: tuple[str, Book], book: Book) -> None:
+    """
+    Who neither signs nor sends a key is told so by AWS's name for it.
+    """
+    unsigned = Config(signature_version=UNSIGNED, retries={"total_max_attempts": 1})
+    client = boto3.client("bedrock-runtime", endpoint_url=servers[0], region_name="us-east-1", config=unsigned)
+    with closing(client), pytest.raises(ClientError, match="MissingAuthenticationTokenException"):
+        client.converse(modelId=CLAUDE, messages=MESSAGES)
     assert book.calls() == []
 
 
@@ -265,14 +281,14 @@ def test_the_command_line_signs(servers: tuple[str, Book], aws: Path) -> None:
 
 @pytest.mark.service
 @proves("@aws-sdk/client-bedrock-runtime", "plain", "streaming", "signed with our keys")
-@pytest.mark.parametrize("command", ["Converse", "ConverseStream"])
-def test_the_sdk_for_javascript_signs_over_http2(servers: tuple[str, Book], node: Path, command: str) -> None:
+@pytest.mark.parametrize(("command", "version"), [("Converse", "1"), ("Converse", "2"), ("ConverseStream", "2")])
+def test_the_sdk_for_javascript_signs(servers: tuple[str, Book], node: Path, command: str, version: str) -> None:
     """
-    The SDK speaks HTTP/2 without TLS, and signs what it sends there.
+    The SDK signs `host` over HTTP/1.1, and `:authority` over HTTP/2 without TLS.
     """
     ask = json.dumps({"modelId": ARN, "messages": MESSAGES})
     done = subprocess.run(
-        [str(node), str(SCRIPT), servers[0], command, ask, "0"],
+        [str(node), str(SCRIPT), servers[0], command, ask, "0", version],
         capture_output=True,
         text=True,
         timeout=60,

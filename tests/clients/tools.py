@@ -25,6 +25,20 @@ def find_engine_python() -> Path:
     return _find("engine", "python")
 
 
+def find_frameworks_python() -> Path:
+    """
+    Return a Python that has LangChain, Pydantic AI, and `llm` with its plugins.
+    """
+    return _find("frameworks", "python")
+
+
+def find_litellm_python() -> Path:
+    """
+    Return a Python that has LiteLLM, which wants an older OpenAI SDK than the other frameworks.
+    """
+    return _find("litellm", "python")
+
+
 def _find(name: str, program: str) -> Path:
     folder = ROOT / f".venv-{name}"
     lock = Path(__file__).parent / f"requirements-{name}.lock"

@@ -11,8 +11,8 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from outcrop.dialects.bedrock.errors import encode_error
-from outcrop.dialects.bedrock.signature import SignedRequest, check_signature, read_signer
+from outcrop.dialects.bedrock.errors import SignatureRefused, encode_error
+from outcrop.dialects.bedrock.signature import SignedRequest, check_claims, check_signature, read_signer
 
 SECRET = "our-secret"
 PATH = "/model/meta.llama3-70b-instruct-v1%3A0/invoke"
@@ -74,6 +74,11 @@ def test_what_botocore_signs_is_believed() -> None:
         (lambda request: change(request, method="GET"), "InvalidSignatureException"),
         (lambda request: change(request, path="/model/x/invoke"), "InvalidSignatureException"),
         (lambda request: change(request, query=""), "InvalidSignatureException"),
+        (lambda request: change(request, query="a=b+c"), "InvalidSignatureException"),
+        (lambda request: change(request, path=PATH.replace("/model/", "//model/")), "InvalidSignatureException"),
+        (lambda request: change(request, path=PATH.replace("/model/", "/model/x/../")), "InvalidSignatureException"),
+        (lambda request: change(request, path=f"{PATH}/"), "InvalidSignatureException"),
+        (lambda request: header(request, "Idempotency-Key", "k"), "InvalidSignatureException"),
         (lambda request: header(request, "X-Amz-Date", "yesterday"), "InvalidSignatureException"),
         (lambda request: header(request, "Host", "evil.example"), "InvalidSignatureException"),
         (lambda request: header(request, "X-Amz-Security-Token", "t"), "UnrecognizedClientException"),
@@ -89,6 +94,28 @@ def test_a_request_that_is_not_as_it_was_signed(spoil: Callable[[SignedRequest],
     status, headers, _ = encode_error(failure, "r")
     assert dict(headers)[b"x-amzn-errortype"].decode() == name
     assert status == (400 if name == "IncompleteSignature" else 403)
+
+
+def test_the_head_is_in_order_before_the_body_came() -> None:
+    """
+    What a signature says of itself is looked at without the body, and does not prove anything.
+    """
+    head = change(sign(secret="another"), body=b"")
+    claims = check_claims(read_signer(head.headers), head, secret_access_key=SECRET, now=datetime.now(UTC))
+    assert claims.secret_access_key == SECRET
+    with pytest.raises(SignatureRefused, match="does not match"):
+        check(head)
+
+
+@pytest.mark.parametrize("late", [301, -301])
+def test_an_old_head_is_refused_without_its_body(late: float) -> None:
+    """
+    A head that is older or newer than five minutes needs no body to be refused.
+    """
+    head = change(sign(), body=b"")
+    now = datetime.now(UTC) + timedelta(seconds=late + (1 if late > 0 else -1))
+    with pytest.raises(SignatureRefused, match="tolerance is 300 s"):
+        check_claims(read_signer(head.headers), head, secret_access_key=SECRET, now=now)
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,9 @@ def book(servers: tuple[str, Book]) -> Book:
     return servers[1]
 
 
-def signed(url: str, *, seconds: float = 0, service: str = "bedrock", path: str = PATH) -> dict[str, str]:
+def signed(
+    url: str, *, seconds: float = 0, service: str = "bedrock", region: str = "us-east-1", path: str = PATH
+) -> dict[str, str]:
     """
     Sign the request, and return all its headers.
     """
@@ -55,7 +57,7 @@ def signed(url: str, *, seconds: float = 0, service: str = "bedrock", path: str 
         headers=HEADERS,
         payload_hash=hash_payload(BODY),
         credentials=Credentials(KEY_ID, SECRET),
-        region="us-east-1",
+        region=region,
         service=service,
         now=datetime.now(UTC) + timedelta(seconds=seconds),
     )
@@ -87,6 +89,14 @@ def test_the_request_as_it_was_signed_is_served(servers: tuple[str, Book], book:
     assert len(book.calls()) == 1
 
 
+@pytest.mark.parametrize("region", ["eu-west-3", "us-gov-west-1", "x"])
+def test_any_region_is_welcome(servers: tuple[str, Book], region: str) -> None:
+    """
+    A client signs for the region of its own settings, which steers nothing here.
+    """
+    assert send(servers[0], signed(servers[0], region=region))[0] == 200
+
+
 @pytest.mark.parametrize("seconds", [-290, 290])
 def test_a_clock_may_be_off_by_five_minutes(servers: tuple[str, Book], seconds: float) -> None:
     """
@@ -111,6 +121,10 @@ def test_an_old_signature_is_refused(servers: tuple[str, Book], book: Book, seco
         {"path": PATH.replace("converse", "converse-stream")},
         {"path": f"{PATH}?x=1"},
         {"path": PATH.replace("us.", "%75s.")},
+        {"path": PATH.replace("/model/", "/model//")},
+        {"path": PATH.replace("/model/", "/model/./")},
+        {"path": PATH.replace("/model/", "/model/other/../")},
+        {"path": PATH.replace("/converse", "/x/../converse")},
         {"body": BODY.replace(b"hello", b"hellO")},
         {"body": b""},
         {"body": BODY + b" "},
@@ -137,6 +151,8 @@ def test_a_changed_request_is_refused(servers: tuple[str, Book], book: Book, cha
         ("host", "other.example"),
         ("x-amz-content-sha256", "UNSIGNED-PAYLOAD"),
         ("x-amz-content-sha256", "0" * 64),
+        ("x-amz-content-sha256", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"),
+        ("idempotency-key", "added"),
     ],
 )
 def test_a_changed_or_added_header_is_refused(servers: tuple[str, Book], book: Book, name: str, value: str) -> None:
@@ -144,6 +160,36 @@ def test_a_changed_or_added_header_is_refused(servers: tuple[str, Book], book: B
     Every header that means something must be signed as it came.
     """
     status, _ = send(servers[0], signed(servers[0]) | {name: value})
+    assert 400 <= status < 500
+    assert book.calls() == []
+
+
+@pytest.mark.parametrize("name", ["host", "content-type", "x-amz-date", "x-amzn-bedrock-trace", "authorization"])
+def test_a_header_that_comes_twice_is_refused(servers: tuple[str, Book], book: Book, name: str) -> None:
+    """
+    A signed header that is there once more, even with the same value, is not what was signed.
+    """
+    good = signed(servers[0])
+    assert 400 <= send(servers[0], [*good.items(), (name, good[name])])[0] < 500
+    assert book.calls() == []
+
+
+def test_another_method_is_refused(servers: tuple[str, Book]) -> None:
+    """
+    A signature for POST is not one for GET.
+    """
+    path = "/foundation-models"
+    status, text = send(servers[0], signed(servers[0], path=path), path=path, method="GET")
+    assert (status, "signature" in text) == (403, True)
+
+
+@pytest.mark.parametrize("host", ["other.example", None])
+def test_an_absolute_target_is_refused(servers: tuple[str, Book], book: Book, host: str | None) -> None:
+    """
+    A request line with a whole URL, as a proxy takes it, is not what was signed, whichever host it names.
+    """
+    good = signed(servers[0])
+    status, _ = send(servers[0], good, path=f"http://{host or good['host']}{PATH}")
     assert 400 <= status < 500
     assert book.calls() == []
 
@@ -232,15 +278,20 @@ def test_a_signature_is_taken_for_bedrock_alone(servers: tuple[str, Book], path:
     assert "Bearer" in text
 
 
-def test_a_strangers_body_is_not_read(servers: tuple[str, Book]) -> None:
+@pytest.mark.parametrize("wrong", ["key", "date", "service", "path", "header"])
+def test_a_body_is_not_read_before_the_head_is_in_order(servers: tuple[str, Book], wrong: str) -> None:
     """
-    Who signs with an unknown key is refused before the body has come.
+    An unknown key, an old date, another service, a path with two spellings and an unsigned header need no body.
     """
-    good = signed(servers[0])
+    good = signed(servers[0], seconds=-400 * (wrong == "date"), service="s3" if wrong == "service" else "bedrock")
+    if wrong == "key":
+        good["authorization"] = good["authorization"].replace(KEY_ID, "AKIAIOSFODNN7EXAMPLE")
+    if wrong == "header":
+        good["x-amz-meta-more"] = "1"
     connection = http.client.HTTPConnection(urlsplit(servers[0]).netloc, timeout=10)
-    connection.putrequest("POST", PATH, skip_host=True)
-    unknown = good["authorization"].replace(KEY_ID, "AKIAIOSFODNN7EXAMPLE")
-    for name, value in {**good, "authorization": unknown, "content-length": "4000000"}.items():
+    path = PATH.replace("/model/", "/model/./") if wrong == "path" else PATH
+    connection.putrequest("POST", path, skip_host=True)
+    for name, value in {**good, "content-length": "4000000"}.items():
         connection.putheader(name, value)
     connection.endheaders()
     response = connection.getresponse()

@@ -43,7 +43,8 @@ def _split(message: StoredMessage, model: str) -> Iterable[tuple[Role, list[Part
     Cut an answer where results of tools stand in it: what follows them was said when the model had seen them.
     """
     if message.role == "user":
-        return [("user", list(message.parts))] if message.parts else []
+        asked = [part for part in message.content if isinstance(part, Part)]
+        return [("user", asked)] if asked else []
     spoken: list[tuple[Role, list[Part]]] = []
     said: list[Part] = []
     results: list[Part] = []
@@ -61,15 +62,14 @@ def _split(message: StoredMessage, model: str) -> Iterable[tuple[Role, list[Part
 
 
 def _parts_of(message: StoredMessage) -> Iterable[Part]:
-    yield from message.parts
     log: list[StreamEvent] = []
-    for event in message.events:
-        if isinstance(event, ToolResultPart):
+    for each in message.content:
+        if isinstance(each, Part):
             yield from fold(log).parts
             log = []
-            yield event
+            yield each
         else:
-            log.append(event)
+            log.append(each)
     yield from fold(log).parts
 
 

@@ -6,11 +6,34 @@ that is shown. What a person wrote is kept as parts; an answer is kept as the ev
 be shown and sent again as it was. Images and documents lie beside the messages, as blobs.
 """
 
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
 
+from outcrop.errors import RequestError
 from outcrop.types import ANSWER_ID_PREFIX, GenerationParams, Part, Role, StreamEvent, ToolResultPart, Usage
+
+
+class UnknownConversation(RequestError):
+    """
+    Refuse a conversation, or a message in it, that does not exist or is another's: the two look the same.
+    """
+
+    code = "not_found"
+    status = 404
+
+
+class RevisionConflict(RequestError):
+    """
+    Refuse a change that was meant for another revision.
+    """
+
+    code = "conflict"
+    status = 412
+
+
+Content = tuple[Part | StreamEvent, ...]
 
 MessageState = Literal["running", "completed", "stopped", "failed", "interrupted"]
 TitleSource = Literal["prompt", "model", "person"]
@@ -53,13 +76,13 @@ class StoredMessage(msgspec.Struct, frozen=True, kw_only=True):
     Hold one message of a conversation.
 
     Attributes:
+        content: what a message says, as parts; of an answer of ours its log, merged, which has its terminal event once
+            it has ended. Where the model called tools and went on, their results stand in their place in there.
         parent_id: the message that it follows; None for the first of a conversation.
         client_id: what the client called it, where that name was taken already.
-        parts: what a user's message says, or what a client brought of an answer that is not ours.
-        events: an answer's log, merged; its terminal event is in it once it has ended. Where the model called tools and
-            the answer went on with what they said, their results stand in their place, and the next log follows.
         turn_id: the turn that made an answer; the last one, where it took several.
         params: what the model was asked with.
+        usage: of all its turns; so are the cost and the duration.
         cost_usd: at list price; None where that is not known.
     """
 
@@ -67,10 +90,9 @@ class StoredMessage(msgspec.Struct, frozen=True, kw_only=True):
     role: Role
     state: MessageState
     created_at: int
+    content: Content
     parent_id: str | None = None
     client_id: str | None = None
-    parts: tuple[Part, ...] = ()
-    events: tuple[StreamEvent | ToolResultPart, ...] = ()
     turn_id: str | None = None
     model: str | None = None
     model_id: str | None = None
@@ -99,18 +121,17 @@ class TurnDraft(msgspec.Struct, frozen=True, kw_only=True):
     """
     Say what is written in one transaction when a turn begins: messages, and the answer that is running from then on.
 
-    The conversation is made where the owner has none of this ID. Messages come parents first; the answer follows
-    `parent_id`. `title` is for a new conversation. An answer without an ID is named after its turn (`answer_id_of`).
-    `begun` is what an answer of this ID, which is stored, has so far, with the tool results that it goes on with: the
-    turn's events are added to it.
+    The conversation is made where the owner has none of this ID; `title` is for that. Messages come parents first; the
+    answer follows `parent_id`, and is named after its turn. Where `continues` names an answer that is stored, the turn
+    goes on with it instead. `results` are what tools said to calls in stored answers: message ID → results.
     """
 
     conversation_id: str
     messages: tuple[NewMessage, ...]
     parent_id: str | None
     model: str
-    answer_id: str | None = None
-    begun: tuple[StreamEvent | ToolResultPart, ...] = ()
+    continues: str | None = None
+    results: Mapping[str, tuple[ToolResultPart, ...]] = {}
     params: GenerationParams = GenerationParams()
     title: str = ""
 

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 Key = BigInteger().with_variant(Integer, "sqlite")
@@ -85,6 +86,12 @@ messages = Table(
     UniqueConstraint("conversation_key", "id"),
     Index(None, "parent_key"),
     Index(None, "turn_id", unique=True),
+    Index(
+        "ix_messages_running",
+        "turn_id",
+        sqlite_where=text("state = 'running'"),
+        postgresql_where=text("state = 'running'"),
+    ),
 )
 """
 `content` is JSON: the parts of a message, or the events of an answer (`role` says which, and `turn_id`). What is in it

@@ -5,16 +5,19 @@ Who sent a request to Bedrock's own API: a key in a header, or a signature made 
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+import msgspec
 from starlette.requests import Request
 from starlette.types import Message, Receive
 
 from outcrop.accounts.authenticate import SIGNATURE_SCHEME, Authenticator
 from outcrop.accounts.principal import Principal
-from outcrop.dialects.bedrock.signature import SignedRequest, check_signature, read_signer
+from outcrop.dialects.bedrock.errors import SignatureRefused
+from outcrop.dialects.bedrock.signature import SignedRequest, check_claims, check_signature, read_signer
 from outcrop.errors import NotAuthenticated
 from outcrop.server.chat_http import read_body
 
 RawHeaders = Sequence[tuple[bytes, bytes]]
+CARRIERS = frozenset({b"authorization", b"x-api-key"})
 
 
 async def authenticate_signed(
@@ -29,27 +32,24 @@ async def authenticate_signed(
         RequestTooLarge: the body is longer than `max_body_bytes`.
     """
     headers: RawHeaders = request.scope["headers"]
+    if authenticator.required and not any(name in CARRIERS for name, _ in headers):
+        raise SignatureRefused(
+            "a key is needed: sign in the Authorization header, or send `Bearer KEY` in it; the query is not looked at",
+            aws_error="MissingAuthenticationTokenException",
+        )
     if not authenticator.required or not _is_signed(headers):
         return authenticator.authenticate(headers), request
     if any(name == b"x-api-key" for name, _ in headers):
         raise NotAuthenticated("a key and a signature were sent, expected one of them")
-    texts = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
-    signed_by = read_signer(texts)
+    head = _read_head(request)
+    signed_by = read_signer(head.headers)
     key = authenticator.signing.find(signed_by.access_key_id)
-    # The body of a stranger is not read.
-    body = b"" if key is None else await read_body(request, max_body_bytes)
-    check_signature(
-        signed_by,
-        SignedRequest(
-            method=request.method,
-            path=_raw_path(request),
-            query=request.scope["query_string"].decode("latin-1"),
-            headers=texts,
-            body=body,
-        ),
-        secret_access_key=None if key is None else key.secret,
-        now=datetime.now(UTC),
-    )
+    secret = None if key is None else key.secret
+    now = datetime.now(UTC)
+    # The body of a stranger, or of an old request, is not read.
+    check_claims(signed_by, head, secret_access_key=secret, now=now)
+    body = await read_body(request, max_body_bytes)
+    check_signature(signed_by, msgspec.structs.replace(head, body=body), secret_access_key=secret, now=now)
     assert key is not None
     return key.principal, Request(request.scope, _give_again(body, request.receive))
 
@@ -59,9 +59,15 @@ def _is_signed(headers: RawHeaders) -> bool:
     return any(name == b"authorization" and value.split(b" ", 1)[0] == scheme for name, value in headers)
 
 
-def _raw_path(request: Request) -> str:
-    path: bytes = request.scope["raw_path"]
-    return path.partition(b"?")[0].decode("latin-1")
+def _read_head(request: Request) -> SignedRequest:
+    raw_path: bytes = request.scope["raw_path"]
+    headers: RawHeaders = request.scope["headers"]
+    return SignedRequest(
+        method=request.method,
+        path=raw_path.decode("latin-1"),
+        query=request.scope["query_string"].decode("latin-1"),
+        headers=[(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers],
+    )
 
 
 def _give_again(body: bytes, receive: Receive) -> Receive:

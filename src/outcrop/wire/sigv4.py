@@ -145,6 +145,41 @@ def parse_authorization(value: str) -> SignedBy:
     return SignedBy(scope[0], scope[1], scope[2], scope[3], names, fields["Signature"])
 
 
+def check_claims(
+    signed_by: SignedBy,
+    *,
+    headers: Headers,
+    credentials: Credentials,
+    service: str,
+    region: str | None = None,
+    now: datetime,
+    tolerance_seconds: float = DEFAULT_TOLERANCE_SECONDS,
+) -> None:
+    """
+    Return if what a request says of its signature can be true: its time, scope and token, and which headers it covers.
+
+    Needs no body, so a server can ask this before it reads one. Nothing is verified: `verify` comes next.
+
+    Args:
+        signed_by: the parsed `Authorization` header.
+        headers: all of the request's headers.
+        credentials: the key that `signed_by` names, as we know it.
+        service: the signing name to insist on.
+        region: the region to insist on; None takes any.
+        now: the time, with a time zone.
+        tolerance_seconds: how far the client's clock may be off, in either direction.
+
+    Raises:
+        InvalidSignature: the message says which check failed; it never holds a secret.
+        InvalidMessage: some text is not latin-1, so it did not come from the wire.
+    """
+    values = _collect_values(headers)
+    _check_date(signed_by, values.get("x-amz-date", ""), now, tolerance_seconds)
+    _check_scope(signed_by, credentials, service, region)
+    _check_token(credentials, values.get("x-amz-security-token", ""))
+    _select_signed(signed_by.signed_headers, values)
+
+
 def verify(
     signed_by: SignedBy,
     *,

@@ -1,10 +1,12 @@
 // Run one command of the AWS SDK for JavaScript against an endpoint, and print what came of it as JSON.
-// Arguments: endpoint, command's name, its input, and after how many events to abort (0: never).
+// Arguments: endpoint, command's name, its input, after how many events to abort (0: never), and "1" for HTTP/1.1.
 import { BedrockClient, ListInferenceProfilesCommand } from "@aws-sdk/client-bedrock";
 import * as runtime from "@aws-sdk/client-bedrock-runtime";
+import { NodeHttpHandler } from "@smithy/node-http-handler";
 
-const [endpoint, name, input, abortAfter] = process.argv.slice(2);
+const [endpoint, name, input, abortAfter, version] = process.argv.slice(2);
 const options = { endpoint, region: "us-east-1" };
+if (version === "1") options.requestHandler = new NodeHttpHandler();
 
 function decode(bytes) {
   return JSON.parse(new TextDecoder().decode(bytes));

@@ -1,0 +1,3 @@
+"""
+Alembic's scripts. A script is never changed once it was released: a change is a new one.
+"""

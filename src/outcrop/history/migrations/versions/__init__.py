@@ -1,0 +1,3 @@
+"""
+The scripts, in the order of their numbers.
+"""

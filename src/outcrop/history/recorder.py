@@ -1,0 +1,384 @@
+"""
+The ledger in a database: one row per call, and with it, in the same transaction, what is kept of a turn.
+
+What could not be committed at a turn's end is tried again until it is: usage is not forgotten because a disk was full.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import Any
+
+import msgspec
+import structlog
+from sqlalchemy import Row, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as insert_or_pass
+from sqlalchemy.dialects.sqlite import insert as insert_or_pass_in_sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from outcrop.errors import StoreError
+from outcrop.history.content import Blobs, decode_content, digest_content, encode_content, find_digests, to_text
+from outcrop.history.database import Database
+from outcrop.history.records import Content, Failure, NewMessage, TurnDraft, UnknownConversation, answer_id_of
+from outcrop.history.rows import USAGE_COLUMNS, read_blobs
+from outcrop.history.search import index_entry
+from outcrop.history.tables import blobs, calls, conversations, messages
+from outcrop.turns.endings import to_failure
+from outcrop.turns.records import KeptAnswer, Unfinished, state_after
+from outcrop.types import MessageStop, StreamFailed, ToolResultPart, Usage
+
+MAX_LATE = 1000
+MAX_LATE_BYTES = 64 << 20
+PAUSES_SECONDS = (1.0, 2.0, 5.0, 10.0)
+"""
+Waits between attempts to write what could not be written; the last one is repeated.
+"""
+
+ClockMs = Callable[[], int]
+Work = Callable[[AsyncConnection], Awaitable[None]]
+
+logger = structlog.get_logger(__name__)
+
+
+class DatabaseLedger:
+    """
+    Implement `turns.ports.Ledger`. `aclose` it before the database.
+    """
+
+    def __init__(self, database: Database, clock_ms: ClockMs) -> None:
+        self._database = database
+        self._clock_ms = clock_ms
+        self._late: deque[tuple[int, Work]] = deque()
+        self._late_bytes = 0
+        self._catching_up: asyncio.Task[None] | None = None
+
+    async def aclose(self) -> None:
+        """
+        Try once more to write what is late, and let go.
+        """
+        if self._catching_up is not None:
+            self._catching_up.cancel()
+            await asyncio.wait({self._catching_up})
+        try:
+            while self._late:
+                await self._database.write(self._late[0][1])
+                self._late.popleft()
+        except StoreError as error:
+            logger.error("answers could not be kept", answers=len(self._late), reason=error.message)  # noqa: TRY400
+
+    async def open_intent(
+        self, *, turn_id: str, call: int, principal_id: str, model_id: str, draft: object | None = None
+    ) -> None:
+        """
+        Write the row before the call, and the prompt. See `Ledger.open_intent`.
+        """
+        now = self._clock_ms()
+        row = {"turn_id": turn_id, "call": call, "owner": principal_id, "model_id": model_id, "opened_at": now}
+
+        async def work(connection: AsyncConnection) -> None:
+            await connection.execute(insert(calls).values({**row, **to_columns(Usage()), "attempts": 0}))
+            if isinstance(draft, TurnDraft):
+                writer = _DraftWriter(connection, now)
+                await writer.write(draft, owner=principal_id, turn_id=turn_id, model_id=model_id)
+
+        await self._database.write(work)
+
+    async def settle(
+        self, *, turn_id: str, call: int, outcome: str, usage: Usage, attempts: int, answer: KeptAnswer | None = None
+    ) -> None:
+        """
+        Complete the row after the call, and the answer. See `Ledger.settle`.
+        """
+        settled = {"outcome": outcome, "settled_at": self._clock_ms(), "attempts": attempts, **to_columns(usage)}
+        try:
+            await self._database.write(partial(_settle, turn_id=turn_id, call=call, values=settled, answer=answer))
+        except StoreError as error:
+            told = None if answer is None else _as_told(answer, error)
+            again = partial(_settle, turn_id=turn_id, call=call, values=settled, answer=told)
+            self._try_later(again, 0 if answer is None else sum(len(str(event)) for event in answer.events))
+            raise
+
+    async def settle_for_another(
+        self,
+        *,
+        turn_id: str,
+        call: int,
+        principal_id: str,
+        model_id: str,
+        outcome: str,
+        usage: Usage,
+        answer: KeptAnswer | None = None,
+    ) -> None:
+        """
+        Complete another replica's row, or write it. See `Ledger.settle_for_another`.
+        """
+        now = self._clock_ms()
+        settled = {"outcome": outcome, "settled_at": now, "attempts": 1, **to_columns(usage)}
+        row = {"turn_id": turn_id, "call": call, "owner": principal_id, "model_id": model_id, "opened_at": now}
+
+        async def work(connection: AsyncConnection) -> None:
+            passing = insert_or_pass_in_sqlite if self._database.kind == "sqlite" else insert_or_pass
+            await connection.execute(passing(calls).values({**row, **settled}).on_conflict_do_nothing())
+            await _settle(connection, turn_id=turn_id, call=call, values=settled, answer=answer, may_be_settled=True)
+
+        await self._database.write(work)
+
+    async def find_unfinished(self, *, limit: int) -> Sequence[Unfinished]:
+        """
+        List calls and answers that are open. See `Ledger.find_unfinished`.
+        """
+        running = select(messages.c.turn_id).where(messages.c.state == "running")
+        open_calls = select(calls, calls.c.turn_id.in_(running).label("is_kept")).where(calls.c.settled_at.is_(None))
+        open_answers = select(calls, calls.c.turn_id.in_(running).label("is_kept")).where(calls.c.turn_id.in_(running))
+
+        async def work(connection: AsyncConnection) -> list[Unfinished]:
+            found: dict[tuple[str, int], Unfinished] = {}
+            for statement in (open_calls, open_answers):
+                for row in await connection.execute(statement.order_by(calls.c.opened_at).limit(limit)):
+                    found[row.turn_id, row.call] = _to_unfinished(row)
+            return list(found.values())
+
+        return await self._database.read(work)
+
+    def _try_later(self, work: Work, size: int) -> None:
+        if len(self._late) >= MAX_LATE or self._late_bytes + size > MAX_LATE_BYTES:
+            logger.error("an answer is not kept: too many wait to be written already", waiting=len(self._late))
+            return
+        self._late.append((size, work))
+        self._late_bytes += size
+        if self._catching_up is None or self._catching_up.done():
+            self._catching_up = asyncio.create_task(self._catch_up(), name="answers that could not be kept yet")
+
+    async def _catch_up(self) -> None:
+        logger.warning("answers wait to be kept until the database can be written again")
+        attempt = 0
+        while self._late:
+            await asyncio.sleep(PAUSES_SECONDS[min(attempt, len(PAUSES_SECONDS) - 1)])
+            size, work = self._late[0]
+            try:
+                await self._database.write(work)
+            except StoreError:
+                attempt += 1
+                continue
+            self._late.popleft()
+            self._late_bytes -= size
+            attempt = 0
+        logger.info("all answers are kept again")
+
+
+async def _settle(
+    connection: AsyncConnection,
+    *,
+    turn_id: str,
+    call: int,
+    values: dict[str, Any],
+    answer: KeptAnswer | None,
+    may_be_settled: bool = False,
+) -> None:
+    is_open = (calls.c.turn_id == turn_id) & (calls.c.call == call) & calls.c.settled_at.is_(None)
+    done = await connection.execute(update(calls).where(is_open).values(values))
+    if done.rowcount != 1 and not may_be_settled:
+        raise StoreError(f"call {call} of turn {turn_id!r} has no open row in the ledger")
+    if answer is not None:
+        await _finish_answer(connection, turn_id, answer, ended_at=values["settled_at"])
+
+
+async def _finish_answer(connection: AsyncConnection, turn_id: str, answer: KeptAnswer, *, ended_at: int) -> None:
+    found = select(messages).where(messages.c.turn_id == turn_id, messages.c.state == "running").with_for_update()
+    row = (await connection.execute(found)).one_or_none()
+    if row is None:
+        # It was finished before, or deleted with its conversation.
+        return
+    terminal = answer.events[-1]
+    assert isinstance(terminal, MessageStop | StreamFailed), "a kept answer ends with its terminal event"
+    before, found_blobs = await _read_content(connection, row)
+    content = (*before, *answer.events)
+    encoded, taken_out = encode_content(content)
+    summary, columns = answer.summary, to_columns(answer.summary.usage)
+    failure = None
+    if isinstance(terminal, StreamFailed):
+        failure = Failure(code=terminal.code, message=terminal.message, retryable=terminal.retryable)
+    values = {
+        "state": state_after(terminal),
+        "content": encoded,
+        "digest": digest_content(encoded),
+        "ended_at": ended_at,
+        "failure": None if failure is None else msgspec.json.encode(failure),
+        **{name: (getattr(row, name) or 0) + columns[name] for name in USAGE_COLUMNS},
+        "estimated": bool(row.estimated) or summary.usage.estimated,
+        "cost_usd": _add(row.cost_usd, summary.cost_usd),
+        "duration_ms": (row.duration_ms or 0) + summary.duration_ms,
+        "ttft_ms": row.ttft_ms if row.ttft_ms is not None else summary.ttft_ms,
+    }
+    await connection.execute(update(messages).where(messages.c.key == row.key).values(values))
+    await _write_blobs(connection, row.conversation_key, taken_out.keys() - found_blobs.keys(), taken_out)
+    await index_entry(connection, conversation_key=row.conversation_key, message_key=row.key, written=to_text(content))
+    await _touch(connection, row.conversation_key, ended_at, {})
+
+
+class _DraftWriter:
+    """
+    Write what is kept when a turn begins.
+    """
+
+    def __init__(self, connection: AsyncConnection, now: int) -> None:
+        self._connection = connection
+        self._now = now
+
+    async def write(self, draft: TurnDraft, *, owner: str, turn_id: str, model_id: str) -> None:
+        """
+        Write all of it.
+
+        Raises:
+            UnknownConversation: the conversation is deleted, or lacks the message that the new ones follow.
+        """
+        conversation_key = await self._find_or_make(draft, owner)
+        keys: dict[str, int] = {}
+        for message in draft.messages:
+            parent_key = await self._find_key(conversation_key, message.parent_id, keys)
+            keys[message.message_id] = await self._write_message(conversation_key, message, parent_key)
+        for message_id, results in draft.results.items():
+            await self._add_results(conversation_key, message_id, results)
+        running = {
+            "state": "running",
+            "turn_id": turn_id,
+            "model": draft.model,
+            "model_id": model_id,
+            "params": msgspec.json.encode(draft.params),
+        }
+        if draft.continues is not None:
+            which = (messages.c.conversation_key == conversation_key) & (messages.c.id == draft.continues)
+            await self._connection.execute(update(messages).where(which).values({**running, "ended_at": None}))
+            answer_id = draft.continues
+        else:
+            answer_id = answer_id_of(turn_id)
+            parent_key = await self._find_key(conversation_key, draft.parent_id, keys)
+            await self._insert(conversation_key, answer_id, parent_key, "assistant", (), running)
+        await _touch(self._connection, conversation_key, self._now, {"leaf_id": answer_id, "model": draft.model})
+
+    async def _find_or_make(self, draft: TurnDraft, owner: str) -> int:
+        table = conversations.c
+        found = select(conversations).where(table.owner == owner, table.id == draft.conversation_id).with_for_update()
+        row = (await self._connection.execute(found)).one_or_none()
+        if row is not None:
+            if row.deleted_at is not None:
+                raise UnknownConversation(f"conversation {draft.conversation_id[:80]!r} is deleted; restore it first")
+            return int(row.key)
+        made = await self._connection.execute(
+            insert(conversations).values(
+                owner=owner,
+                id=draft.conversation_id,
+                title=draft.title,
+                title_source="prompt",
+                created_at=self._now,
+                updated_at=self._now,
+                revision=0,
+            )
+        )
+        key = int(_key_of(made))
+        await index_entry(self._connection, conversation_key=key, message_key=None, written=draft.title)
+        return key
+
+    async def _find_key(self, conversation_key: int, message_id: str | None, keys: dict[str, int]) -> int | None:
+        if message_id is None or message_id in keys:
+            return None if message_id is None else keys[message_id]
+        found = select(messages.c.key).where(
+            messages.c.conversation_key == conversation_key, messages.c.id == message_id
+        )
+        key = await self._connection.scalar(found)
+        if key is None:
+            raise UnknownConversation(f"there is no message {message_id[:80]!r} in this conversation")
+        return int(key)
+
+    async def _write_message(self, conversation_key: int, message: NewMessage, parent_key: int | None) -> int:
+        own = {"state": "completed", "client_id": message.client_id, "ended_at": self._now}
+        key = await self._insert(conversation_key, message.message_id, parent_key, message.role, message.parts, own)
+        written = to_text(message.parts)
+        await index_entry(self._connection, conversation_key=conversation_key, message_key=key, written=written)
+        return key
+
+    async def _insert(
+        self,
+        conversation_key: int,
+        message_id: str,
+        parent_key: int | None,
+        role: str,
+        content: Content,
+        own: dict[str, Any],
+    ) -> int:
+        encoded, taken_out = encode_content(content)
+        made = await self._connection.execute(
+            insert(messages).values(
+                conversation_key=conversation_key,
+                parent_key=parent_key,
+                id=message_id,
+                role=role,
+                content=encoded,
+                digest=digest_content(encoded),
+                created_at=self._now,
+                **own,
+            )
+        )
+        await _write_blobs(self._connection, conversation_key, taken_out.keys(), taken_out)
+        return int(_key_of(made))
+
+    async def _add_results(self, conversation_key: int, message_id: str, results: tuple[ToolResultPart, ...]) -> None:
+        which = (messages.c.conversation_key == conversation_key) & (messages.c.id == message_id)
+        row = (await self._connection.execute(select(messages).where(which).with_for_update())).one()
+        before, _ = await _read_content(self._connection, row)
+        encoded, taken_out = encode_content((*before, *results))
+        values = {"content": encoded, "digest": digest_content(encoded)}
+        await self._connection.execute(update(messages).where(which).values(values))
+        await _write_blobs(self._connection, conversation_key, taken_out.keys(), taken_out)
+
+
+async def _read_content(connection: AsyncConnection, row: Row[Any]) -> tuple[Content, Blobs]:
+    found = await read_blobs(connection, row.conversation_key, find_digests(row.content))
+    return decode_content(row.content, found), found
+
+
+async def _write_blobs(connection: AsyncConnection, conversation_key: int, digests: Any, contents: Blobs) -> None:
+    passing = insert_or_pass_in_sqlite if connection.dialect.name == "sqlite" else insert_or_pass
+    for digest in digests:
+        row = {"conversation_key": conversation_key, "digest": digest, "content": contents[digest]}
+        await connection.execute(passing(blobs).values(row).on_conflict_do_nothing())
+
+
+async def _touch(connection: AsyncConnection, conversation_key: int, now: int, values: dict[str, Any]) -> None:
+    changed = {**values, "updated_at": now, "revision": conversations.c.revision + 1}
+    await connection.execute(update(conversations).where(conversations.c.key == conversation_key).values(changed))
+
+
+def to_columns(usage: Usage) -> dict[str, Any]:
+    """
+    Take usage as columns.
+    """
+    return {**{name: getattr(usage, name) for name in USAGE_COLUMNS}, "estimated": usage.estimated}
+
+
+def _to_unfinished(row: Row[Any]) -> Unfinished:
+    return Unfinished(
+        turn_id=row.turn_id,
+        call=row.call,
+        principal_id=row.owner,
+        model_id=row.model_id,
+        opened_at=row.opened_at / 1000,
+        is_kept=bool(row.is_kept),
+    )
+
+
+def _as_told(answer: KeptAnswer, error: StoreError) -> KeptAnswer:
+    """
+    Return the answer as its readers saw it end: with the store's failure.
+    """
+    return msgspec.structs.replace(answer, events=(*answer.events[:-1], to_failure(error)))
+
+
+def _add(one: float | None, other: float | None) -> float | None:
+    return other if one is None else one + (other or 0.0)
+
+
+def _key_of(made: Any) -> int:
+    key: int = made.inserted_primary_key[0]
+    return key
