@@ -9,3 +9,5 @@ compile --python-version 3.11 pyproject.toml --constraint requirements-dev.lock 
 echo uv | compile --python-version 3.9 - -o requirements-uv.lock
 echo awscli | compile --python-version 3.11 - -o tests/clients/requirements-awscli.lock
 echo mock-ai-api | compile --python-version 3.11 - -o tests/clients/requirements-engine.lock
+compile --python-version 3.11 tests/clients/requirements-frameworks.in -o tests/clients/requirements-frameworks.lock
+compile --python-version 3.11 tests/clients/requirements-litellm.in -o tests/clients/requirements-litellm.lock
