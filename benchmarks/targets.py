@@ -4,6 +4,7 @@ The servers that `streams.py` measures, and what they need beside them.
 
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,6 +52,8 @@ def gateway_variables(source_port: int) -> dict[str, str]:
         "OUTCROP_EMULATE": "false",
         # The streams of the warm-up must not run beside those that are measured.
         "OUTCROP_GRACE_SECONDS": "0.1",
+        # Each gateway has a database of its own, where it has one at all.
+        "XDG_DATA_HOME": tempfile.mkdtemp(prefix="outcrop-bench-"),
     }
 
 

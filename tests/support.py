@@ -124,7 +124,12 @@ def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     Return this process's environment without AWS's and outcrop's variables, and without a metadata service.
     """
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "OUTCROP_"))}
-    quiet = {"AWS_EC2_METADATA_DISABLED": "true", "HOME": tempfile.gettempdir(), "OUTCROP_LOG_FORMAT": "json"}
+    quiet = {
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "HOME": tempfile.gettempdir(),
+        "OUTCROP_LOG_FORMAT": "json",
+        "OUTCROP_DATABASE_URL": "none",
+    }
     return kept | quiet | dict(extra or {})
 
 

@@ -88,6 +88,15 @@ class Settings(BaseSettings):
     max_answer_bytes: Bytes = 8 << 20
     """Longest answer, in bytes of its log."""
 
+    database_url: str = ""
+    """Where chats are kept: a file, `postgresql://…` or `none`. Default: `outcrop.db` in the user's data folder."""
+
+    undo_delete_seconds: Annotated[float, Field(ge=0, le=2_592_000)] = 600
+    """Time in which a deleted conversation can be taken back; after it, it is deleted for good, with its files."""
+
+    keep_days: Annotated[float, Field(gt=0, le=36_500)] | None = None
+    """Days after which a conversation that nobody touched is deleted for good, unless it is pinned. Default: never."""
+
     turn_log: str = "memory"
     """Where answers are logged: `memory` (one replica), or `redis://host:port/0` (many; extra `outcrop[redis]`)."""
 
@@ -293,7 +302,7 @@ def _explain(error: ValidationError) -> str:
             sentences.append(f"unknown setting {name}" + (f"; did you mean {near[0]}?" if near else ""))
         elif not name:
             sentences.append(message)
-        elif name.startswith(("api_keys", "signing_keys")) or name == "turn_log":
+        elif name.startswith(("api_keys", "signing_keys")) or name in {"turn_log", "database_url"}:
             # Their values are secrets, or may hold one.
             sentences.append(f"setting {name.partition('.')[0]}: {message}")
         else:

@@ -2,19 +2,20 @@
 One `authorise(principal, action)`: what a caller may do. A route names its action, or it can't be registered.
 """
 
-from typing import Literal
+from typing import Literal, get_args
 
 from outcrop.accounts.principal import Principal
 from outcrop.errors import NotAllowed, NotAuthenticated
 
-Action = Literal["public", "list_models", "count_tokens", "chat", "read_turns", "stop_turns", "delete_turns"]
+Action = Literal[
+    "public", "list_models", "count_tokens", "chat", "read_turns", "stop_turns", "delete_turns", "read_conversations",
+    "change_conversations",
+]  # fmt: skip
 """
 `public` needs no principal: the page's files and the health of the server.
 """
 
-MEMBER_ACTIONS: frozenset[Action] = frozenset(
-    {"public", "list_models", "count_tokens", "chat", "read_turns", "stop_turns", "delete_turns"}
-)
+MEMBER_ACTIONS: frozenset[Action] = frozenset(get_args(Action))
 
 
 def authorise(principal: Principal | None, action: Action) -> None:

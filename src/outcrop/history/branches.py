@@ -117,6 +117,20 @@ async def match_sent(
     return Match(path, _name(sent[count:], {each.id for each in tree.rows}, path), count)
 
 
+async def follow_message(
+    connection: AsyncConnection, owner: str, conversation_id: str, parent_id: str, sent: Sequence[NewMessage]
+) -> Match:
+    """
+    Name messages that follow a kept one. See `Conversations.follow`.
+    """
+    for message in sent:
+        check_id(message.message_id)
+    row = await find_conversation(connection, owner, conversation_id)
+    tree = await _read_tree(connection, row.key)
+    path = await read_messages(connection, row.key, tree.path_to(parent_id))
+    return Match(path, _name(sent, {each.id for each in tree.rows}, path), 0)
+
+
 def _to_sent(message: NewMessage) -> SentMessage:
     check_id(message.message_id)
     encoded, _ = encode_content(message.parts)

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, and_, delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from outcrop.errors import RequestError
-from outcrop.history.branches import Branch, Match, match_sent, read_branch, read_path
+from outcrop.history.branches import Branch, Match, follow_message, match_sent, read_branch, read_path
 from outcrop.history.content import to_text
 from outcrop.history.database import Database
 from outcrop.history.records import Conversation, NewMessage, RevisionConflict, StoredMessage, UnknownConversation
@@ -147,6 +147,18 @@ class Conversations:
             RequestError: a message has a name that can't be one.
         """
         return await self._database.read(lambda connection: match_sent(connection, owner, conversation_id, sent))
+
+    async def follow(self, owner: str, conversation_id: str, parent_id: str, sent: list[NewMessage]) -> Match:
+        """
+        Name messages that follow a kept one, and read all that comes before them.
+
+        Raises:
+            UnknownConversation: there is no such conversation, or no such message in it.
+            RequestError: a message has a name that can't be one.
+        """
+        return await self._database.read(
+            lambda connection: follow_message(connection, owner, conversation_id, parent_id, sent)
+        )
 
     async def rename(
         self, owner: str, conversation_id: str, title: str, *, by: str = "person", if_revision: int | None = None

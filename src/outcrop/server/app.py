@@ -18,9 +18,9 @@ from outcrop.accounts.limits import OpenBudget
 from outcrop.adapters.registry import find_adapter, find_native_adapter
 from outcrop.emulator.server import EmulatorServer
 from outcrop.emulator.settings import EmulatorConfig
-from outcrop.history.ledger import MemoryLedger
 from outcrop.server.counting import TokenCounter
 from outcrop.server.guard import Guard, GuardRules
+from outcrop.server.history import Kept, keep_house, open_history
 from outcrop.server.http import build_routes
 from outcrop.server.lifecycle import GatewayServer, make_uvicorn_config
 from outcrop.server.models import ModelDirectory, keep_fresh
@@ -57,8 +57,7 @@ async def serve(settings: Settings) -> None:
         source, info = await choose_upstream(settings, region, cleanup)
         client = _make_client(settings, source, info)
         cleanup.push_async_callback(client.aclose)
-        services = await build_services(settings, client, info)
-        cleanup.push_async_callback(services.turns.aclose)
+        services = await build_services(settings, client, info, cleanup)
         if info.kind == "bedrock":
             fresh = keep_fresh(services.models, os.environ, refresh=settings.refresh_models)
             await cleanup.enter_async_context(fresh)
@@ -115,38 +114,56 @@ async def _start_emulator(
     return static, info
 
 
-async def build_services(settings: Settings, client: BedrockClient, info: UpstreamInfo) -> Services:
+async def build_services(
+    settings: Settings, client: BedrockClient, info: UpstreamInfo, cleanup: AsyncExitStack
+) -> Services:
     """
-    Build the parts of a server around a client, and open the turn log.
+    Build the parts of a server around a client, and open the turn log and the database; `cleanup` closes them.
 
     Raises:
         SettingsError: a short name stands for nothing, or the user's own catalogue can't be used.
         StoreError: the turn log can't be used.
     """
     models = ModelDirectory(settings, info.region)
-    ports = Ports(
+    kept = await open_history(settings, cleanup)
+    ports = _make_ports(settings, client, models, kept)
+    turns = TurnService(ports, _to_limits(settings))
+    await turns.open()
+    cleanup.push_async_callback(turns.aclose)
+    await cleanup.enter_async_context(keep_house(kept, ports, turns, settings))
+    return Services(
+        settings=settings,
+        turns=turns,
+        upstream=info,
+        models=models,
+        counter=TokenCounter(ports, lambda: models.catalogue),
+        conversations=kept.conversations,
+    )
+
+
+def _make_ports(settings: Settings, client: BedrockClient, models: ModelDirectory, kept: Kept) -> Ports:
+    return Ports(
         log=make_turn_log(settings),
         upstream=client,
-        region=info.region,
+        region=models.region,
         resolve=models.resolve,
         find_adapter=find_adapter,
         find_native_adapter=find_native_adapter,
-        ledger=MemoryLedger(),
+        ledger=kept.ledger,
         budget=OpenBudget(),
         price=models.price,
         clock=time.time,
     )
-    limits = TurnLimits(
+
+
+def _to_limits(settings: Settings) -> TurnLimits:
+    return TurnLimits(
         max_turns=settings.max_turns,
         default_max_tokens=settings.default_max_tokens,
         merge_bytes=settings.merge_bytes,
         grace_seconds=settings.grace_seconds,
         continues_interrupted=settings.continue_interrupted,
     )
-    turns = TurnService(ports, limits)
-    await turns.open()
-    counter = TokenCounter(ports, lambda: models.catalogue)
-    return Services(settings=settings, turns=turns, upstream=info, models=models, counter=counter)
 
 
 def build_app(services: Services) -> ASGIApp:

@@ -57,13 +57,16 @@ class ChatRoutes:
         Begin a turn, or follow the one that began with the same idempotency key.
         """
         turn = parse_chat_body(await read_body(request, self._limits.max_frame_bytes))
+        plan = await self._services.keeper.plan(turn, owner=owner)
         started = await self._turns.start(
-            turn.request,
+            plan.request,
             owner=owner,
             grace_seconds=self._limits.grace_seconds,
             whole=turn.whole,
             chat_id=turn.chat_id,
-            message_id=turn.continues,
+            message_id=plan.continues,
+            draft=plan.draft,
+            asked=turn.request,
             idempotency_key=find_idempotency_key(request.scope["headers"]),
         )
         return await self._follow(started.turn_id, owner)

@@ -35,6 +35,7 @@ from outcrop.errors import ChatBusy, NotAllowed, NotAuthenticated, OutcropError,
 from outcrop.server.chat_run import ChatRun, find_to_resume
 from outcrop.server.direct import DirectSocket
 from outcrop.server.idempotency import check_idempotency_key
+from outcrop.server.keeping import Keeper
 from outcrop.turns.endings import to_failure
 from outcrop.turns.service import TurnService
 
@@ -68,13 +69,20 @@ class ChatSession:
     Serve one chat socket. The endpoint makes it the socket's listener, and awaits `run`.
 
     Args:
+        keeper: says what is kept of a turn, and what its model gets.
         identify: finds the principal's ID with the rights of this moment; raises `NotAuthenticated`, `NotAllowed`.
     """
 
     def __init__(
-        self, socket: DirectSocket, turns: TurnService, limits: ChatLimits, identify: Callable[[], str]
+        self,
+        socket: DirectSocket,
+        turns: TurnService,
+        keeper: Keeper,
+        limits: ChatLimits,
+        identify: Callable[[], str],
     ) -> None:
         self._socket = socket
+        self._keeper = keeper
         self._turns = turns
         self._limits = limits
         self._identify = identify
@@ -203,13 +211,16 @@ class ChatSession:
         try:
             turn = to_turn(frame)
             key = None if turn.idempotency_key is None else check_idempotency_key(turn.idempotency_key)
+            plan = await self._keeper.plan(turn, owner=owner)
             started = await self._turns.start(
-                turn.request,
+                plan.request,
                 owner=owner,
                 grace_seconds=self._limits.grace_seconds,
                 whole=turn.whole,
                 chat_id=turn.chat_id,
-                message_id=turn.continues,
+                message_id=plan.continues,
+                draft=plan.draft,
+                asked=turn.request,
                 idempotency_key=key,
             )
             run.turn_id = started.turn_id

@@ -31,4 +31,4 @@ class ChatEndpoint(SocketEndpoint):
         # A frame holds a whole conversation, so the bound is another than that of a raw prompt; a little more than the
         # bound itself, so that ours is the error that a client sees.
         socket.conn.max_message_size = services.chat_limits.max_frame_bytes + (64 << 10)
-        return ChatSession(socket, services.turns, services.chat_limits, identify)
+        return ChatSession(socket, services.turns, services.keeper, services.chat_limits, identify)

@@ -15,13 +15,16 @@ from outcrop import __version__
 from outcrop.accounts.authorise import Action, authorise
 from outcrop.errors import OutcropError
 from outcrop.server.anthropic_routes import AnthropicRoutes
+from outcrop.server.api import build_api_routes
 from outcrop.server.bedrock_lists import BedrockLists
 from outcrop.server.bedrock_routes import BedrockRoutes
 from outcrop.server.chat_routes import ChatRoutes
 from outcrop.server.chat_socket import ChatEndpoint
+from outcrop.server.conversation_routes import ConversationRoutes
 from outcrop.server.openai_chat import ChatCompletionsRoutes
 from outcrop.server.openai_responses import ResponsesRoutes
 from outcrop.server.openai_socket import ResponsesEndpoint
+from outcrop.server.openapi import build_document, render_page
 from outcrop.server.services import Services
 from outcrop.server.sockets import RawEndpoint
 from outcrop.server.turn_routes import TurnRoutes
@@ -29,6 +32,7 @@ from outcrop.server.turn_routes import TurnRoutes
 PAGE_FILES = {
     "/": ("index.html", "text/html; charset=utf-8"),
     "/page.css": ("page.css", "text/css; charset=utf-8"),
+    "/api/docs.css": ("docs.css", "text/css; charset=utf-8"),
     "/page.js": ("page.js", "text/javascript; charset=utf-8"),
     "/icon.svg": ("icon.svg", "image/svg+xml"),
 }
@@ -48,6 +52,7 @@ def build_routes(services: Services) -> list[BaseRoute]:
         WebSocketRoute("/v1/responses", ResponsesEndpoint(services), name="responses"),
         *ChatRoutes(services).routes(),
         *TurnRoutes(services).routes(),
+        *_build_api(services),
         *AnthropicRoutes(services).routes(),
         *BedrockRoutes(services).routes(),
         *BedrockLists(services).routes(),
@@ -58,6 +63,20 @@ def build_routes(services: Services) -> list[BaseRoute]:
     for path, (name, media_type) in PAGE_FILES.items():
         routes.append(_file_route(path, (page / name).read_bytes(), media_type))
     return routes
+
+
+def _build_api(services: Services) -> list[BaseRoute]:
+    """
+    Build the declared operations, their document, and the page of it.
+    """
+    conversations = ConversationRoutes(services.conversations, services.turns, services.models.region)
+    operations = conversations.operations()
+    document = build_document(operations)
+    return [
+        *build_api_routes(services, operations),
+        _file_route("/api/openapi.json", msgspec.json.encode(document), "application/json"),
+        _file_route("/api/docs", render_page(document).encode(), "text/html; charset=utf-8"),
+    ]
 
 
 def describe_health(services: Services) -> tuple[int, dict[str, Any]]:

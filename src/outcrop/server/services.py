@@ -9,8 +9,10 @@ import msgspec
 
 from outcrop.accounts.authenticate import Authenticator
 from outcrop.accounts.signing import SigningKeys
+from outcrop.history.conversations import Conversations
 from outcrop.server.chat_session import ChatLimits
 from outcrop.server.counting import TokenCounter
+from outcrop.server.keeping import Keeper
 from outcrop.server.models import ModelDirectory
 from outcrop.server.raw_session import RawLimits
 from outcrop.settings import Settings
@@ -77,12 +79,15 @@ class Services:
         upstream: UpstreamInfo,
         models: ModelDirectory,
         counter: TokenCounter,
+        conversations: Conversations | None,
     ) -> None:
         self.settings = settings
         self.turns = turns
         self.upstream = upstream
         self.models = models
         self.counter = counter
+        self.conversations = conversations
+        self.keeper = Keeper(conversations, turns)
         self.authenticator = Authenticator(
             {name: digest.get_secret_value() for name, digest in settings.api_keys.items()},
             SigningKeys({name: pair.get_secret_value() for name, pair in settings.signing_keys.items()}),

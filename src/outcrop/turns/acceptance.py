@@ -64,6 +64,7 @@ class Acceptance:
         key: str | None,
         note: bytes | None = None,
         draft: object | None = None,
+        asked: ChatRequest | None = None,
     ) -> Proposal:
         """
         Resolve the model, and build the call. Commits to nothing.
@@ -88,7 +89,7 @@ class Acceptance:
             chat_id=chat_id,
             message_id=message_id,
             idempotency_key=key,
-            **self._encode(request, key),
+            **self._encode(request, asked or request, key),
             note=note,
             is_kept=draft is not None,
         )
@@ -134,13 +135,13 @@ class Acceptance:
             await self._ports.log.discard(lease)
             raise
 
-    def _encode(self, request: ChatRequest, key: str | None) -> dict[str, Any]:
-        keeps = self._limits.continues_interrupted
-        if not keeps and key is None:
-            return {}
-        encoded = msgspec.msgpack.encode(request, order="deterministic")
-        fingerprint = hashlib.sha256(encoded).hexdigest() if key is not None else ""
-        return {"fingerprint": fingerprint, "request": encoded if keeps else None}
+    def _encode(self, request: ChatRequest, asked: ChatRequest, key: str | None) -> dict[str, Any]:
+        encoded: dict[str, Any] = {}
+        if self._limits.continues_interrupted:
+            encoded["request"] = msgspec.msgpack.encode(request, order="deterministic")
+        if key is not None:
+            encoded["fingerprint"] = hashlib.sha256(msgspec.msgpack.encode(asked, order="deterministic")).hexdigest()
+        return encoded
 
     def _bound(self, request: ChatRequest, model: ResolvedModel) -> ChatRequest:
         if request.params.max_tokens is not None:

@@ -109,6 +109,7 @@ class TurnService:
         idempotency_key: str | None = None,
         note: bytes | None = None,
         draft: object | None = None,
+        asked: ChatRequest | None = None,
     ) -> Started:
         """
         Accept a request and begin its turn. The caller subscribes to the turn; nobody needs to await it.
@@ -124,6 +125,7 @@ class TurnService:
             message_id: the client's own message that the answer goes on with.
             idempotency_key: a repetition with this key follows the same turn, also on another replica.
             note: what the caller's dialect needs to tell of the turn later; it is kept with the log's opening.
+            asked: the request as the client wrote it, where it was completed since: the key belongs to that.
             draft: what is to be kept of the conversation; committed with the intent, and the answer with its end.
 
         Raises:
@@ -146,12 +148,13 @@ class TurnService:
             key=idempotency_key,
             note=note,
             draft=draft,
+            asked=asked,
         )
         try:
             return await self._begin(proposal, grace_seconds)
         except ChatBusy as error:
             # Whoever stops an answer and asks again at once asks again, and is not refused.
-            if not await self._ends_soon(error.turn_id, owner):
+            if not await self.ends_soon(error.turn_id, owner):
                 raise
         return await self._begin(proposal, grace_seconds)
 
@@ -309,7 +312,13 @@ class TurnService:
         turn = self._turns.get(turn_id)
         return turn if turn is not None and turn.owner == owner else None
 
-    async def _ends_soon(self, turn_id: str, owner: str) -> bool:
+    def runs(self, turn_id: str) -> bool:
+        """
+        Tell whether a turn runs in this process.
+        """
+        return turn_id in self._turns
+
+    async def ends_soon(self, turn_id: str, owner: str) -> bool:
         """
         Wait for the end of a turn that was asked to stop; False where it was not, or takes too long.
         """

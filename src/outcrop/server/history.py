@@ -1,0 +1,117 @@
+"""
+What is kept: the database of the settings, what is built on it, and its housekeeping.
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from outcrop.errors import StoreError
+from outcrop.history.conversations import Conversations
+from outcrop.history.database import open_database
+from outcrop.history.ledger import MemoryLedger
+from outcrop.history.recorder import DatabaseLedger
+from outcrop.settings import Settings
+from outcrop.turns.ports import Ledger, Ports
+from outcrop.turns.recovery import Recovery
+from outcrop.turns.service import TurnService
+
+FILE_NAME = "outcrop.db"
+HOUSEKEEPING_SECONDS = 60.0
+UNKNOWN_MARGIN_SECONDS = 60.0
+NOTHING = "none"
+
+logger = structlog.get_logger(__name__)
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """
+    Hold the ledger, and where conversations are kept; None where they aren't.
+    """
+
+    ledger: Ledger
+    conversations: Conversations | None = None
+
+
+async def open_history(settings: Settings, cleanup: AsyncExitStack) -> Kept:
+    """
+    Open the database of the settings. `cleanup` closes it, the ledger before it.
+
+    Raises:
+        SettingsError: the address can't be used.
+        StoreError: the database can't be opened.
+    """
+    address = find_database(settings)
+    if address is None:
+        return Kept(MemoryLedger())
+    database = await open_database(address, exclusive=settings.turn_log == "memory")
+    cleanup.push_async_callback(database.aclose)
+    ledger = DatabaseLedger(database, now_ms)
+    cleanup.push_async_callback(ledger.aclose)
+    logger.info("conversations are kept", database=database.kind)
+    return Kept(ledger, Conversations(database, now_ms))
+
+
+def find_database(settings: Settings) -> str | None:
+    """
+    Return the database's address: the setting's, else a file in the user's data folder; None where nothing is kept.
+    """
+    if settings.database_url == NOTHING:
+        return None
+    if settings.database_url:
+        return settings.database_url
+    folder = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
+    return str(Path(folder).expanduser() / "outcrop" / FILE_NAME)
+
+
+@asynccontextmanager
+async def keep_house(kept: Kept, ports: Ports, turns: TurnService, settings: Settings) -> AsyncIterator[None]:
+    """
+    Close what a crash left open, and delete what is to go, for as long as the block runs.
+    """
+    if kept.conversations is None:
+        yield
+        return
+    is_only_one = settings.turn_log == "memory"
+    unknown_seconds = 0.0 if is_only_one else settings.turn_timeout_seconds + UNKNOWN_MARGIN_SECONDS
+    recovery = Recovery(ports, turns.runs, unknown_seconds=unknown_seconds)
+    if is_only_one:
+        # Nothing runs yet: what is open is over, and nobody should see it running.
+        await recovery.sweep()
+    tasks = [
+        asyncio.create_task(recovery.run(), name="recovery of open answers"),
+        asyncio.create_task(_clean(kept.conversations, settings), name="deletion of old conversations"),
+    ]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+
+
+async def _clean(conversations: Conversations, settings: Settings) -> None:
+    while True:
+        now = now_ms()
+        try:
+            gone = await conversations.purge(deleted_before=now - round(settings.undo_delete_seconds * 1000))
+            if settings.keep_days is not None:
+                gone += await conversations.retire(changed_before=now - round(settings.keep_days * 86_400_000))
+            if gone:
+                logger.info("conversations were deleted for good", conversations=gone)
+        except StoreError as error:
+            logger.warning("old conversations could not be deleted", reason=error.message)
+        await asyncio.sleep(HOUSEKEEPING_SECONDS)
+
+
+def now_ms() -> int:
+    """
+    Return milliseconds since 1970.
+    """
+    return time.time_ns() // 1_000_000

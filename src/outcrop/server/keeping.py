@@ -1,0 +1,146 @@
+"""
+What is kept of a native chat, and what its model gets: the server holds the truth.
+
+A client sends its whole list of messages (stock clients), or only what is new, with the kept message that it follows
+(our page). Either way the model gets what is kept, and what is new is kept with the turn.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from outcrop.dialects.chat.messages import ClientMessage, to_client_messages
+from outcrop.dialects.chat.turn import ChatTurn
+from outcrop.errors import RequestError
+from outcrop.history.branches import Match
+from outcrop.history.context import to_context
+from outcrop.history.conversations import Conversations
+from outcrop.history.records import NewMessage, StoredMessage, TurnDraft
+from outcrop.turns.service import TurnService
+from outcrop.types import ChatRequest, TextPart, ToolResultPart, ToolUseStart
+
+TITLE_CHARACTERS = 60
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """
+    Hold a request with all that its model gets, and what is kept of the turn; `draft` is None where nothing is.
+    """
+
+    request: ChatRequest
+    draft: TurnDraft | None = None
+    continues: str | None = None
+
+
+class Keeper:
+    """
+    Plan the turns of native chats.
+
+    Args:
+        conversations: where they are kept; None keeps nothing.
+        turns: who knows when a stopped answer has ended.
+    """
+
+    def __init__(self, conversations: Conversations | None, turns: TurnService) -> None:
+        self._conversations = conversations
+        self._turns = turns
+
+    async def plan(self, turn: ChatTurn, *, owner: str) -> Plan:
+        """
+        Say what a turn's model gets, and what is kept of it.
+
+        Raises:
+            RequestError: what the messages are said to follow is not kept, or they can't follow it.
+            StoreError: the history can't be read.
+        """
+        conversations = self._conversations
+        if conversations is None or turn.is_temporary:
+            if turn.parent_id is not None:
+                raise RequestError("parentId is given, but nothing is kept: send the whole list of messages")
+            return Plan(turn.request, continues=turn.continues)
+        sent = [_to_new(message) for message in to_client_messages(turn.messages)]
+        match = await self._read(conversations, turn, owner, sent)
+        running = next((message.turn_id for message in match.path if message.state == "running"), None)
+        if running is not None and await self._turns.ends_soon(running, owner):
+            match = await self._read(conversations, turn, owner, sent)
+        return _plan(turn, match, _find_results(match.path, sent) if turn.parent_id is None else {})
+
+    async def _read(self, conversations: Conversations, turn: ChatTurn, owner: str, sent: list[NewMessage]) -> Match:
+        if turn.parent_id is None:
+            return await conversations.match(owner, turn.chat_id, sent)
+        return await conversations.follow(owner, turn.chat_id, turn.parent_id, sent)
+
+
+def _to_new(message: ClientMessage) -> NewMessage:
+    return NewMessage(message_id=message.message_id, role=message.role, parts=message.parts)
+
+
+def _find_results(
+    path: Sequence[StoredMessage], sent: Sequence[NewMessage]
+) -> Mapping[str, tuple[ToolResultPart, ...]]:
+    """
+    Find what a client's tools have said to calls in answers that are kept without it.
+    """
+    by_name = {message.message_id: message for message in sent if message.role == "assistant"}
+    found: dict[str, tuple[ToolResultPart, ...]] = {}
+    for message in path:
+        client = by_name.get(message.message_id)
+        if client is None:
+            continue
+        calls = {each.tool_use_id for each in message.content if isinstance(each, ToolUseStart)}
+        calls -= {each.tool_use_id for each in message.content if isinstance(each, ToolResultPart)}
+        results = [part for part in client.parts if isinstance(part, ToolResultPart) and part.tool_use_id in calls]
+        if results:
+            found[message.message_id] = tuple(results)
+    return found
+
+
+def _plan(turn: ChatTurn, match: Match, results: Mapping[str, tuple[ToolResultPart, ...]]) -> Plan:
+    path = [
+        msgspec.structs.replace(message, content=(*message.content, *results.get(message.message_id, ())))
+        for message in match.path
+    ]
+    branch = [*path, *map(_as_stored, match.new)]
+    context = to_context(branch, turn.request.model)
+    if not context or context[-1].role != "user":
+        raise RequestError("messages holds nothing to answer, expected a message of the user at their end")
+    last = branch[-1]
+    continues = last.message_id if last.role == "assistant" else None
+    draft = TurnDraft(
+        conversation_id=turn.chat_id,
+        messages=tuple(match.new),
+        parent_id=last.parent_id if continues is not None else last.message_id,
+        model=turn.request.model,
+        continues=continues,
+        results=results,
+        params=turn.request.params,
+        title=make_title(branch),
+    )
+    return Plan(msgspec.structs.replace(turn.request, messages=context), draft, continues)
+
+
+def _as_stored(message: NewMessage) -> StoredMessage:
+    return StoredMessage(
+        message_id=message.message_id,
+        role=message.role,
+        state="completed",
+        created_at=0,
+        content=message.parts,
+        parent_id=message.parent_id,
+    )
+
+
+def make_title(branch: Sequence[StoredMessage]) -> str:
+    """
+    Take the first words of the first prompt; a prompt without words has no title yet.
+    """
+    for message in branch:
+        text = " ".join(part.text for part in message.content if isinstance(part, TextPart))
+        words = "".join(each if each.isprintable() else " " for each in text[: 10 * TITLE_CHARACTERS]).split()
+        title = " ".join(words)
+        if len(title) > TITLE_CHARACTERS:
+            beginning = title[:TITLE_CHARACTERS]
+            return f"{beginning.rpartition(' ')[0] or beginning}…"
+        if title:
+            return title
+    return ""
