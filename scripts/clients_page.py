@@ -40,7 +40,7 @@ Packages whose clients are not called as they are.
 
 LIMITS: tuple[tuple[str, str], ...] = (
     ("awscli", "has no commands for the operations that stream, and ends a call by Ctrl-C alone"),
-    ("boto3, awscli", "send a bearer key over HTTPS alone; over plain HTTP they sign, see [bedrock.md](bedrock.md)"),
+    ("boto3", "refuses to send a bearer key over plain HTTP, and does not sign instead; see [bedrock.md](bedrock.md)"),
     ("langchain-aws", "`ChatAnthropicBedrock` drops `base_url`; the variable `ANTHROPIC_BEDROCK_BASE_URL` works"),
     ("langchain-aws, pydantic-ai", "run boto3 in a thread: cancelling their task does not end the call, closing does"),
     ("langchain-openai", "a failure in the midst of a response is a bare `ValueError`"),

@@ -71,7 +71,9 @@ class PatientH2Protocol(ZttpH2Protocol):
                     self.timeout_keep_alive, self.timeout_keep_alive_handler
                 )
             return
-        if self._is_ended or not self.transport.can_write_eof():
+        if self._is_ended:
+            return
+        if not self.transport.can_write_eof():
             super()._close_connection()
             return
         self._is_ended = True

@@ -5,7 +5,7 @@ What tests of the npm package `ai` share: its scenarios in Node, what it shows, 
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -46,11 +46,12 @@ async def run_pinging_gateway(emulator_url: str, ping_seconds: float) -> AsyncIt
     """
     Run a gateway in this process, because no setting says how often it pings.
     """
-    settings = load_settings({"port": 0})
+    settings = load_settings({"port": 0, "database_url": "none"})
     source = StaticCredentials(credentials=Credentials("AKIDEXAMPLE", "secret"))
     info = UpstreamInfo(kind="emulator", region="us-east-1", endpoint_url=emulator_url, credentials="static")
     client = BedrockClient(endpoint_url=emulator_url, region=info.region, credentials=source)
-    services = await build_services(settings, client, info)
+    cleanup = AsyncExitStack()
+    services = await build_services(settings, client, info, cleanup)
     services.chat_limits = msgspec.structs.replace(services.chat_limits, ping_seconds=ping_seconds)
     port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     server = GatewayServer(make_uvicorn_config(build_app(services), settings), services, port.set_result)
@@ -61,7 +62,7 @@ async def run_pinging_gateway(emulator_url: str, ping_seconds: float) -> AsyncIt
     finally:
         server.should_exit = True
         await serving
-        await services.turns.aclose()
+        await cleanup.aclose()
         await client.aclose()
 
 

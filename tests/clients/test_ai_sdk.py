@@ -55,11 +55,13 @@ def book(paced_emulator: str) -> Iterator[Book]:
 
 
 @pytest.fixture(scope="module")
-def gateway(paced_emulator: str) -> Iterator[str]:
+def gateway(paced_emulator: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """
-    Run a gateway that wants no key.
+    Run a gateway that wants no key, and keeps conversations.
     """
-    with run_outcrop("serve", "--port", "0", environ=gateway_environment(paced_emulator)) as (_, url):
+    path = tmp_path_factory.mktemp("kept") / "outcrop.db"
+    environ = gateway_environment(paced_emulator, database_url=str(path))
+    with run_outcrop("serve", "--port", "0", environ=environ) as (_, url):
         yield url
 
 

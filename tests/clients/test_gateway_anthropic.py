@@ -115,13 +115,16 @@ def test_tools_with_streamed_arguments(client: anthropic.Anthropic) -> None:
 @proves("anthropic (Python)", "images")
 def test_images_and_thinking(client: anthropic.Anthropic) -> None:
     """
-    An inline image is taken; thinking comes with its signature, and may be sent back.
+    An inline image reaches the model, where it costs tokens; thinking comes with its signature, and may be sent back.
     """
     image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PIXEL}}
     messages = [{"role": "user", "content": [image, {"type": "text", "text": "what is it?"}]}]
     thinking = {"thinking": {"type": "enabled", "budget_tokens": 1024}, "max_tokens": 2000}
+    bare = [{"role": "user", "content": "what is it?"}]
+    without = client.messages.create(**ASK | thinking | {"messages": bare})
     with client.messages.stream(**ASK | thinking | {"messages": messages}) as stream:
         message = stream.get_final_message()
+    assert message.usage.input_tokens > without.usage.input_tokens + 100
     assert [block.type for block in message.content] == ["thinking", "text"]
     assert getattr(message.content[0], "signature", "")
     history = [*messages, {"role": "assistant", "content": message.content}, {"role": "user", "content": "and now?"}]

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.service
 
 CLIENT = "@anthropic-ai/sdk"
 KEY, DIGEST = make_key()
+WAIT_SECONDS = 90  # longer than the gateway itself waits before it tries again: it says no at once
 
 
 @pytest.fixture(scope="module")
@@ -74,11 +75,15 @@ def test_a_round_of_tools(played: Any) -> None:
 
 
 @proves(CLIENT, "images")
-def test_images_and_thinking(played: Any) -> None:
+def test_images_documents_and_thinking(played: Any) -> None:
     """
-    An inline image is taken, and thinking comes with its signature.
+    An inline image and a document reach the model, where they cost tokens, and thinking comes with its signature.
     """
-    assert played["images"] == {"kinds": ["thinking", "text"], "signed": True}
+    found = played["images"]
+    assert (found["kinds"], found["signed"]) == (["thinking", "text"], True)
+    bare, image, document = found["inputs"]
+    assert image > bare + 100
+    assert document > bare + 100
 
 
 @proves(CLIENT, "counting tokens")
@@ -106,13 +111,14 @@ def test_refusals_have_the_sdks_classes(played: Any) -> None:
 
 
 @proves(CLIENT, "errors before")
-def test_throttling_has_its_status_for_a_stream_too(node: Path, servers: tuple[str, Book], book: Book) -> None:
+def test_throttling_has_its_class_and_its_wait(node: Path, servers: tuple[str, Book], book: Book) -> None:
     """
-    Throttling before the first piece is the SDK's own class.
+    Throttling before the first piece is the SDK's own class, with and without a stream, and says how long to wait.
     """
-    book.inject({"kind": "http_error", "name": "ThrottlingException", "retry_after": 0})
+    book.inject({"kind": "http_error", "name": "ThrottlingException", "retry_after": WAIT_SECONDS})
     found = play(node, "anthropic.mjs", servers[0], KEY, "throttled")["throttled"]
-    assert [(error["name"], error["status"]) for error in found.values()] == [("RateLimitError", 429)] * 2
+    told = [(error["name"], error["status"], error["wait"]) for error in found.values()]
+    assert told == [("RateLimitError", 429, str(WAIT_SECONDS))] * 2
 
 
 @proves(CLIENT, "errors in mid-stream")

@@ -1,5 +1,5 @@
 """
-The AWS CLI, unmodified, against the gateway, with a bearer key and with its own signature.
+The AWS CLI, unmodified, against a gateway that wants a bearer key.
 """
 
 import base64
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from outcrop.accounts.authenticate import make_key
 from tests.clients.proof import proves
 from tests.e2e.conftest import Book
 from tests.support import gateway_environment, run_outcrop
@@ -26,31 +27,29 @@ PIXEL = base64.b64encode(
         "0000000d49444154789c6360000002000001e221bc330000000049454e44ae426082"
     )
 ).decode()
+KEY, DIGEST = make_key()
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture(scope="module")
 def servers() -> Iterator[tuple[str, Book]]:
     """
-    Run an emulator, and a gateway that asks for no key.
+    Run an emulator, and a gateway that wants a key.
     """
-    with (
-        run_outcrop("emulate", "--port", "0", "--first-token-ms", "5", "--tokens-per-second", "2000") as (_, emulator),
-        run_outcrop("serve", "--port", "0", environ=gateway_environment(emulator)) as (_, url),
-    ):
-        yield url, Book(emulator)
+    with run_outcrop("emulate", "--port", "0", "--first-token-ms", "5", "--tokens-per-second", "2000") as (_, emulator):
+        environ = gateway_environment(emulator) | {"OUTCROP_API_KEYS": json.dumps({"cli": DIGEST})}
+        with run_outcrop("serve", "--port", "0", environ=environ) as (_, url):
+            yield url, Book(emulator)
 
 
 @pytest.fixture
 def run(aws: Path, servers: tuple[str, Book]) -> Run:
     """
-    Return a function that runs one command, and empty the emulator's book.
+    Return a function that runs one command with a key, and empty the emulator's book.
     """
     servers[1].clear()
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     own = {
-        "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
-        "AWS_SECRET_ACCESS_KEY": "secret",
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
@@ -58,9 +57,10 @@ def run(aws: Path, servers: tuple[str, Book]) -> Run:
         "AWS_MAX_ATTEMPTS": "1",
     }
 
-    def command(service: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    def command(service: str, *arguments: str, key: str = KEY) -> "subprocess.CompletedProcess[str]":
+        environ = kept | own | {"AWS_BEARER_TOKEN_BEDROCK": key}
         line = [str(aws), service, *arguments, "--endpoint-url", servers[0], "--output", "json"]
-        return subprocess.run(line, capture_output=True, text=True, timeout=60, check=False, env=kept | own)
+        return subprocess.run(line, capture_output=True, text=True, timeout=60, check=False, env=environ)
 
     return command
 
@@ -104,12 +104,16 @@ def test_a_tool_is_called(run: Run) -> None:
 @proves(CLIENT, "images")
 def test_an_image_is_taken(run: Run) -> None:
     """
-    An image in the messages goes to the model.
+    An image in the messages reaches the model, where it costs tokens.
     """
-    content = [{"image": {"format": "png", "source": {"bytes": PIXEL}}}, {"text": "what is it?"}]
-    messages = json.dumps([{"role": "user", "content": content}])
-    done = run("bedrock-runtime", "converse", "--model-id", CLAUDE, "--messages", messages)
-    assert done.returncode == 0, done.stderr
+    image, question = {"image": {"format": "png", "source": {"bytes": PIXEL}}}, {"text": "what is it?"}
+    costs = []
+    for content in ([question], [image, question]):
+        messages = json.dumps([{"role": "user", "content": content}])
+        done = run("bedrock-runtime", "converse", "--model-id", CLAUDE, "--messages", messages)
+        assert done.returncode == 0, done.stderr
+        costs.append(json.loads(done.stdout)["usage"]["inputTokens"])
+    assert costs[1] > costs[0] + 100
 
 
 @proves(CLIENT, "listing models")
@@ -142,4 +146,15 @@ def test_a_refusal_is_an_exit_code_and_a_sentence(run: Run, servers: tuple[str, 
     assert done.returncode != 0
     assert "ResourceNotFoundException" in done.stderr
     assert "nosuchmodel" in done.stderr
+    assert servers[1].calls() == []
+
+
+@proves(CLIENT, "errors before")
+def test_a_wrong_key_is_refused(run: Run, servers: tuple[str, Book]) -> None:
+    """
+    A bearer key that the gateway does not know ends with an exit code that is not 0, and costs no call.
+    """
+    done = run("bedrock-runtime", "converse", "--model-id", CLAUDE, "--messages", MESSAGES, key="wrong")
+    assert done.returncode != 0
+    assert "UnrecognizedClientException" in done.stderr
     assert servers[1].calls() == []

@@ -70,9 +70,10 @@ def test_a_round_of_tools(played: Any) -> None:
 @proves(CLIENT, "images")
 def test_an_image_is_taken(played: Any) -> None:
     """
-    Bytes of an image travel in base64 and are taken.
+    Bytes of an image travel in base64 and reach the model, where they cost tokens.
     """
-    assert played["images"]["text"]
+    bare, seen = played["images"]["inputs"]
+    assert seen > bare + 100
 
 
 @proves(CLIENT, "listing models", "counting tokens")
@@ -105,12 +106,15 @@ def test_throttling_before_a_stream(node: Path, servers: tuple[str, Book], book:
 
 @proves(CLIENT, "errors in mid-stream")
 @pytest.mark.parametrize("version", ["1", "2"])
-def test_a_failure_in_mid_stream(node: Path, servers: tuple[str, Book], book: Book, version: str) -> None:
+@pytest.mark.parametrize("scenario", ["midstream", "midnative"])
+def test_a_failure_in_mid_stream(
+    node: Path, servers: tuple[str, Book], book: Book, scenario: str, version: str
+) -> None:
     """
-    An exception frame is raised after a true beginning.
+    An exception in the stream of Converse or of InvokeModel is the SDK's class, after a true beginning.
     """
     book.inject({"kind": "exception", "name": "throttlingException", "after_tokens": 5})
-    found = play(node, "aws.mjs", servers[0], version, "midstream")["midstream"]
+    found = play(node, "aws.mjs", servers[0], version, scenario)[scenario]
     assert found["error"]["name"] == "ThrottlingException"
     assert found["text"] == book.calls()[0]["text_emitted"]["text"] != ""
 
@@ -121,5 +125,6 @@ async def test_abort_stops_the_call(node: Path, servers: tuple[str, Book], book:
     """
     A client that aborts closes the call to Bedrock.
     """
-    play(node, "aws.mjs", servers[0], version, "abort")
+    found = play(node, "aws.mjs", servers[0], version, "abort")["abort"]
+    assert found["error"]["name"] == "AbortError"
     assert (await book.ended_calls(1))[0]["outcome"] == "client_closed"

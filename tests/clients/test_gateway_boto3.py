@@ -14,7 +14,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config
-from botocore.exceptions import ClientError, EventStreamError
+from botocore.exceptions import ClientError, EventStreamError, InvalidEndpointConfigurationError
 
 from outcrop.accounts.authenticate import make_key
 from tests.clients.proof import proves
@@ -169,11 +169,14 @@ def test_throttling_before_and_within_a_stream(runtime: Any, book: Book) -> None
 @proves("boto3", "images")
 def test_an_image_is_taken(runtime: Any, book: Book) -> None:
     """
-    Bytes of an image go to the model.
+    Bytes of an image reach the model, where they cost tokens.
     """
+    runtime.converse(modelId=CLAUDE, messages=[{"role": "user", "content": [{"text": "what is it?"}]}])
     content = [{"image": {"format": "png", "source": {"bytes": PIXEL}}}, {"text": "what is it?"}]
     answer = runtime.converse(modelId=CLAUDE, messages=[{"role": "user", "content": content}])
-    assert text_of(answer["output"]["message"]["content"]) == book.calls()[0]["text_emitted"]["text"]
+    bare, seen = book.calls()
+    assert text_of(answer["output"]["message"]["content"]) == seen["text_emitted"]["text"]
+    assert seen["usage"]["input"] > bare["usage"]["input"] + 100
 
 
 @proves("boto3", "cancellation")
@@ -216,6 +219,18 @@ def test_a_bearer_key_opens_the_gateway(servers: tuple[str, Book]) -> None:
         )
         with urllib.request.urlopen(asked, timeout=20) as response:
             assert json.load(response)["output"]["message"]["content"]
+
+
+def test_a_bearer_key_stays_off_plain_http(
+    servers: tuple[str, Book], book: Book, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    With a bearer key in its environment boto3 refuses a plain address itself, and does not fall back to a signature.
+    """
+    monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK", "any")
+    with closing(make_runtime(servers[0])) as client, pytest.raises(InvalidEndpointConfigurationError, match="HTTPS"):
+        client.converse(modelId=CLAUDE, messages=MESSAGES)
+    assert book.calls() == []
 
 
 @pytest.mark.service

@@ -110,6 +110,30 @@ def test_anthropic_counts(servers: tuple[str, Book]) -> None:
     assert plain.input_tokens < counted.input_tokens == answer.usage.input_tokens
 
 
+@proves("anthropic (Python)", "counting tokens")
+def test_a_request_that_thinks_is_counted(servers: tuple[str, Book]) -> None:
+    """
+    A count needs no `max_tokens`, however large the budget of the thinking is.
+    """
+    thinking: Any = {"type": "enabled", "budget_tokens": 16_000}
+    with anthropic.Anthropic(base_url=servers[0], api_key="none", max_retries=0) as client:
+        counted = client.messages.count_tokens(**ASK, thinking=thinking)
+        answer = client.messages.create(**ASK, thinking=thinking, max_tokens=16_100)
+    assert counted.input_tokens == answer.usage.input_tokens
+
+
+@proves("boto3", "counting tokens")
+def test_a_converse_request_that_thinks_is_counted(runtime: Any) -> None:
+    """
+    The model's own fields of a Converse request are counted with it.
+    """
+    fields = {"thinking": {"type": "enabled", "budget_tokens": 4096}}
+    ask: dict[str, Any] = {"messages": MESSAGES, "additionalModelRequestFields": fields}
+    counted = runtime.count_tokens(modelId=PROFILE, input={"converse": ask})
+    answer = runtime.converse(modelId=PROFILE, inferenceConfig={"maxTokens": 4200}, **ask)
+    assert counted["inputTokens"] == answer["usage"]["inputTokens"]
+
+
 @proves("anthropic (Python)", "errors before")
 @pytest.mark.parametrize("wrong", [{"model": "llama3"}, {"model": "nosuch"}, {"messages": []}, {"max_tokens": 3}])
 def test_a_count_that_cannot_be_made_is_an_error_of_the_sdk(servers: tuple[str, Book], wrong: dict[str, Any]) -> None:

@@ -185,15 +185,15 @@ def test_a_tools_arguments_are_streamed(client: OpenAI) -> None:
 @proves("openai (Python)", "images")
 def test_an_image_goes_along(client: OpenAI, book: Book) -> None:
     """
-    An image in a data URL reaches the model.
+    An image in a data URL reaches the model, where it costs tokens.
     """
-    content = [
-        {"type": "text", "text": "emulate 5 tokens"},
-        {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PIXEL}"}},
-    ]
-    messages: Any = [{"role": "user", "content": content}]
-    assert client.chat.completions.create(model=MODEL, messages=messages).choices[0].message.content
-    assert wait_for_call(book)["outcome"] == "completed"
+    text = {"type": "text", "text": "emulate 5 tokens"}
+    image = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PIXEL}"}}
+    for content in ([text], [text, image]):
+        messages: Any = [{"role": "user", "content": content}]
+        assert client.chat.completions.create(model=MODEL, messages=messages).choices[0].message.content
+    bare, seen = book.calls()
+    assert seen["usage"]["input"] > bare["usage"]["input"] + 100
 
 
 def test_an_answer_follows_its_schema(client: OpenAI, book: Book) -> None:

@@ -169,7 +169,9 @@ async def run_gateways() -> AsyncIterator[dict[Route, Services]]:
         info = UpstreamInfo(kind="emulator", region=REGION, endpoint_url=emulator.url, credentials="static")
         families = representatives()
         yield {
-            route: await build_services(load_settings({"routes": dict.fromkeys(families, route)}), client, info)
+            route: await build_services(
+                load_settings({"routes": dict.fromkeys(families, route), "database_url": "none"}), client, info, cleanup
+            )
             for route in ROUTES
         }
 

@@ -45,7 +45,9 @@ async def test_a_made_up_family_takes_three_files(monkeypatch: pytest.MonkeyPatc
         )
         cleanup.push_async_callback(client.aclose)
         info = UpstreamInfo(kind="emulator", region="us-east-1", endpoint_url=emulator.url, credentials="static")
-        services = await build_services(load_settings({"catalogue": CATALOGUE}), client, info)
+        services = await build_services(
+            load_settings({"catalogue": CATALOGUE, "database_url": "none"}), client, info, cleanup
+        )
         whole = await ask(services, "quarry.pebble-1", CASES["text"], stream=False)
         streamed = await ask(services, "quarry.pebble-1", CASES["text"], stream=True)
     assert whole.text == streamed.text

@@ -49,7 +49,7 @@ async def test_the_client_is_an_upstream(connect: Connect) -> None:
     assert isinstance(upstream, BedrockClient)
 
 
-@pytest.mark.parametrize("operation", ["invoke", "converse"])
+@pytest.mark.parametrize("operation", ["invoke", "converse", "count_tokens"])
 async def test_a_whole_answer_is_fetched(serve: Serve, connect: Connect, operation: str) -> None:
     """
     A call that does not stream gives the body and the headers in lower case.

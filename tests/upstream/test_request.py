@@ -53,6 +53,7 @@ def head_of(
         ("invoke_stream", "a.b-v1:0", "/model/a.b-v1%3A0/invoke-with-response-stream"),
         ("converse", "a b/../c?d#e%2F", "/model/a%20b%2F..%2Fc%3Fd%23e%252F/converse"),
         ("converse_stream", "é", "/model/%C3%A9/converse-stream"),
+        ("count_tokens", "a.b-v1:0", "/model/a.b-v1%3A0/count-tokens"),
         (
             "invoke",
             ARN,

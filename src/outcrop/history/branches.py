@@ -97,7 +97,7 @@ async def match_sent(
     Find what is kept of a list of messages. See `Conversations.match`.
     """
     found = select(conversations).where(conversations.c.owner == owner, conversations.c.id == conversation_id)
-    row = (await connection.execute(found)).one_or_none()
+    row = (await connection.execute(found)).one_or_none() if conversation_id.isprintable() else None
     if row is not None and row.deleted_at is not None:
         raise UnknownConversation(f"conversation {conversation_id[:80]!r} is deleted; restore it first")
     tree = _Tree([]) if row is None else await _read_tree(connection, row.key)

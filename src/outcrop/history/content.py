@@ -12,7 +12,7 @@ from outcrop.history.records import Content
 from outcrop.turns.fold import fold
 from outcrop.types import DocumentPart, ImagePart, Part, StreamEvent, TextPart, ToolResultPart
 
-_encoder = msgspec.json.Encoder(order="deterministic")
+_encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Content)
 
 Blobs = dict[bytes, bytes]

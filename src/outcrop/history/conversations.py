@@ -76,6 +76,7 @@ class Conversations:
         Raises:
             RequestError: the cursor is none of ours.
         """
+        limit = max(1, min(limit, MAX_PAGE))
         table = conversations.c
         wanted = select(conversations).where(
             table.owner == owner, table.deleted_at.is_not(None) if deleted else table.deleted_at.is_(None)
@@ -124,6 +125,7 @@ class Conversations:
         Raises:
             UnknownConversation: there is no such conversation, or no such message in it.
         """
+        limit = max(1, min(limit, MAX_PAGE))
         return await self._database.read(
             lambda connection: read_branch(
                 connection, owner, conversation_id, leaf_id=leaf_id, before=before, limit=limit
@@ -198,7 +200,8 @@ class Conversations:
 
         async def check(connection: AsyncConnection, row: Any) -> None:
             found = select(messages.c.key).where(messages.c.conversation_key == row.key, messages.c.id == message_id)
-            if (await connection.execute(found)).one_or_none() is None:
+            can_be = message_id.isprintable()
+            if not can_be or (await connection.execute(found)).one_or_none() is None:
                 raise UnknownConversation(f"there is no message {message_id[:80]!r} in this conversation")
 
         return await self._set(owner, conversation_id, {"leaf_id": message_id}, if_revision, check)
@@ -238,6 +241,7 @@ class Conversations:
         Raises:
             RequestError: there is no word in it, or too many; or the cursor is none of ours.
         """
+        limit = max(1, min(limit, MAX_PAGE))
         query = parse_query(written)
         before = None if cursor is None else read_cursor(cursor, 1)[0]
 
@@ -295,7 +299,12 @@ class Conversations:
 
 async def _remove_some(connection: AsyncConnection, which: ColumnElement[bool]) -> int:
     running = select(messages.c.conversation_key).where(messages.c.state == "running")
-    found = select(conversations.c.key).where(which, conversations.c.key.not_in(running)).limit(PURGED_AT_ONCE)
+    found = (
+        select(conversations.c.key)
+        .where(which, conversations.c.key.not_in(running))
+        .limit(PURGED_AT_ONCE)
+        .with_for_update(skip_locked=True)
+    )
     keys = [row.key for row in await connection.execute(found)]
     if keys:
         await connection.execute(delete(conversations).where(conversations.c.key.in_(keys)))

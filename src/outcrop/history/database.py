@@ -36,7 +36,7 @@ How long work waits for a connection, or for its turn to write.
 """
 
 BUSY_MS = 10_000
-FULL_CODES = frozenset({"53100", "53200", "54000"})
+FULL_CODES = frozenset({"53100"})
 EXCLUSIVE_KEY = 0x6F757463726F70
 """
 PostgreSQL's advisory lock of a server that keeps its running turns in memory.
@@ -309,7 +309,8 @@ async def _open_server(url: URL, cleanup: contextlib.AsyncExitStack, *, exclusiv
         await connection.run_sync(check_revision)
     if exclusive:
         await cleanup.enter_async_context(_hold_lock(engine))
-    return Database("postgresql", engine, engine, cleanup)
+    reader = engine.execution_options(isolation_level="REPEATABLE READ")
+    return Database("postgresql", engine, reader, cleanup)
 
 
 @contextlib.asynccontextmanager

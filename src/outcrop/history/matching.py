@@ -54,10 +54,20 @@ def match_messages(known: Sequence[KnownMessage], sent: Sequence[SentMessage]) -
             among = [candidate for candidate in known if each.message_id and _is_same(candidate, each)]
         found = [candidate for candidate in among if _is_same(candidate, each)]
         if not found:
+            if count == 0 and (edited := _find_edited(known, each)) is not None:
+                place = edited.parent_key
             break
         # Two siblings that say the same: the newer one is the branch that was shown last.
         place, count = found[-1].key, count + 1
     return _path_to(place, by_key), count
+
+
+def _find_edited(known: Sequence[KnownMessage], sent: SentMessage) -> KnownMessage | None:
+    """
+    Find the message that a client has edited, where its list begins with that: what came before it stays.
+    """
+    named = [kept for kept in known if sent.message_id and sent.message_id in {kept.message_id, kept.client_id}]
+    return next((kept for kept in reversed(named) if kept.role == sent.role), None)
 
 
 def _is_same(kept: KnownMessage, sent: SentMessage) -> bool:

@@ -18,8 +18,9 @@ from sqlalchemy.dialects.sqlite import insert as insert_or_pass_in_sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from outcrop.errors import StoreError
+from outcrop.history.branches import check_id
 from outcrop.history.content import Blobs, decode_content, digest_content, encode_content, find_digests, to_text
-from outcrop.history.database import Database
+from outcrop.history.database import Database, StoreConflict
 from outcrop.history.records import Content, Failure, NewMessage, TurnDraft, UnknownConversation, answer_id_of
 from outcrop.history.rows import USAGE_COLUMNS, read_blobs
 from outcrop.history.search import index_entry
@@ -28,6 +29,7 @@ from outcrop.turns.endings import to_failure
 from outcrop.turns.records import KeptAnswer, Unfinished, state_after
 from outcrop.types import MessageStop, StreamFailed, ToolResultPart, Usage
 
+MAX_TITLE_CHARACTERS = 200
 MAX_LATE = 1000
 MAX_LATE_BYTES = 64 << 20
 PAUSES_SECONDS = (1.0, 2.0, 5.0, 10.0)
@@ -93,9 +95,11 @@ class DatabaseLedger:
         settled = {"outcome": outcome, "settled_at": self._clock_ms(), "attempts": attempts, **to_columns(usage)}
         try:
             await self._database.write(partial(_settle, turn_id=turn_id, call=call, values=settled, answer=answer))
+        except StoreConflict:
+            raise
         except StoreError as error:
             told = None if answer is None else _as_told(answer, error)
-            again = partial(_settle, turn_id=turn_id, call=call, values=settled, answer=told)
+            again = partial(_settle, turn_id=turn_id, call=call, values=settled, answer=told, may_be_settled=True)
             self._try_later(again, 0 if answer is None else sum(len(str(event)) for event in answer.events))
             raise
 
@@ -137,7 +141,7 @@ class DatabaseLedger:
             for statement in (open_calls, open_answers):
                 for row in await connection.execute(statement.order_by(calls.c.opened_at).limit(limit)):
                     found[row.turn_id, row.call] = _to_unfinished(row)
-            return list(found.values())
+            return sorted(found.values(), key=lambda row: row.opened_at)[:limit]
 
         return await self._database.read(work)
 
@@ -179,7 +183,7 @@ async def _settle(
     is_open = (calls.c.turn_id == turn_id) & (calls.c.call == call) & calls.c.settled_at.is_(None)
     done = await connection.execute(update(calls).where(is_open).values(values))
     if done.rowcount != 1 and not may_be_settled:
-        raise StoreError(f"call {call} of turn {turn_id!r} has no open row in the ledger")
+        raise StoreConflict(f"call {call} of turn {turn_id!r} has no open row in the ledger")
     if answer is not None:
         await _finish_answer(connection, turn_id, answer, ended_at=values["settled_at"])
 
@@ -233,6 +237,8 @@ class _DraftWriter:
         Raises:
             UnknownConversation: the conversation is deleted, or lacks the message that the new ones follow.
         """
+        for name in (draft.conversation_id, *(message.message_id for message in draft.messages)):
+            check_id(name)
         conversation_key = await self._find_or_make(draft, owner)
         keys: dict[str, int] = {}
         for message in draft.messages:
@@ -249,7 +255,9 @@ class _DraftWriter:
         }
         if draft.continues is not None:
             which = (messages.c.conversation_key == conversation_key) & (messages.c.id == draft.continues)
-            await self._connection.execute(update(messages).where(which).values({**running, "ended_at": None}))
+            statement = update(messages).where(which).values({**running, "ended_at": None})
+            if (await self._connection.execute(statement)).rowcount != 1:
+                raise UnknownConversation(f"there is no message {draft.continues[:80]!r} in this conversation")
             answer_id = draft.continues
         else:
             answer_id = answer_id_of(turn_id)
@@ -259,26 +267,20 @@ class _DraftWriter:
 
     async def _find_or_make(self, draft: TurnDraft, owner: str) -> int:
         table = conversations.c
+        passing = insert_or_pass_in_sqlite if self._connection.dialect.name == "sqlite" else insert_or_pass
+        row = {
+            "owner": owner, "id": draft.conversation_id, "title": draft.title[:MAX_TITLE_CHARACTERS],
+            "title_source": "prompt", "created_at": self._now, "updated_at": self._now, "revision": 0,
+        }  # fmt: skip
+        # Another turn may be making it at this moment.
+        made = await self._connection.execute(passing(conversations).values(row).on_conflict_do_nothing())
         found = select(conversations).where(table.owner == owner, table.id == draft.conversation_id).with_for_update()
-        row = (await self._connection.execute(found)).one_or_none()
-        if row is not None:
-            if row.deleted_at is not None:
-                raise UnknownConversation(f"conversation {draft.conversation_id[:80]!r} is deleted; restore it first")
-            return int(row.key)
-        made = await self._connection.execute(
-            insert(conversations).values(
-                owner=owner,
-                id=draft.conversation_id,
-                title=draft.title,
-                title_source="prompt",
-                created_at=self._now,
-                updated_at=self._now,
-                revision=0,
-            )
-        )
-        key = int(_key_of(made))
-        await index_entry(self._connection, conversation_key=key, message_key=None, written=draft.title)
-        return key
+        kept = (await self._connection.execute(found)).one()
+        if kept.deleted_at is not None:
+            raise UnknownConversation(f"conversation {draft.conversation_id[:80]!r} is deleted; restore it first")
+        if made.rowcount == 1:
+            await index_entry(self._connection, conversation_key=kept.key, message_key=None, written=draft.title)
+        return int(kept.key)
 
     async def _find_key(self, conversation_key: int, message_id: str | None, keys: dict[str, int]) -> int | None:
         if message_id is None or message_id in keys:

@@ -45,7 +45,9 @@ async def find_conversation(
         UnknownConversation: there is none, or it is another's.
     """
     found = select(conversations).where(conversations.c.owner == owner, conversations.c.id == conversation_id)
-    row = (await connection.execute(found.with_for_update() if lock else found)).one_or_none()
+    # What can't be a name names nothing; PostgreSQL would refuse to compare it.
+    can_be = conversation_id.isprintable()
+    row = (await connection.execute(found.with_for_update() if lock else found)).one_or_none() if can_be else None
     if row is None or (row.deleted_at is not None and not deleted):
         raise UnknownConversation(f"there is no conversation {conversation_id[:80]!r}")
     return row

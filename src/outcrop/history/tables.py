@@ -60,7 +60,7 @@ messages = Table(
     metadata,
     Column("key", Key, primary_key=True, autoincrement=True),
     Column("conversation_key", Key, ForeignKey("conversations.key", ondelete="CASCADE"), nullable=False),
-    Column("parent_key", Key, ForeignKey("messages.key", ondelete="CASCADE")),
+    Column("parent_key", Key, ForeignKey("messages.key")),
     Column("id", Text, nullable=False),
     Column("client_id", Text),
     Column("role", Text, nullable=False),

@@ -109,7 +109,7 @@ class AnthropicRoutes:
         require_json(request)
         body = await read_body(request, services.chat_limits.max_frame_bytes)
         chat = parse_count_request(body, resolve=services.turns.check_model)
-        count = await services.counter.count(chat, receive=request.receive)
+        count = await services.counter.count(chat, receive=request.receive, is_draining=services.turns.draining)
         return Response(encode_count(count), 200, caller.headers(), media_type="application/json")
 
     async def answer(self, request: Request, caller: AnthropicCaller) -> ASGIApp:

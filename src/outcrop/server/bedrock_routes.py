@@ -80,9 +80,10 @@ class BedrockRoutes:
         """
         Answer CountTokens.
         """
+        services = self._services
         call = parse_count_tokens(await self._read(request), model=self._model(request))
         chat = msgspec.structs.replace(call.chat, native_body=call.native_body)
-        count = await self._services.counter.count(chat, receive=request.receive)
+        count = await services.counter.count(chat, receive=request.receive, is_draining=services.turns.draining)
         return Response(encode_count(count), 200, caller.headers())
 
     async def invoke(self, request: Request, caller: BedrockCaller) -> ASGIApp:

@@ -14,14 +14,14 @@ from starlette.types import Receive
 from outcrop.adapters.counting import parse_count, to_count_call
 from outcrop.calls import ResolvedModel, WholeAnswer
 from outcrop.catalogue.models import Catalogue, ModelEntry
-from outcrop.errors import RequestError, TooManyRequests
+from outcrop.errors import Draining, RequestError, TooManyRequests
 from outcrop.turns.ports import Ports
-from outcrop.types import ChatRequest
+from outcrop.types import ChatRequest, GenerationParams
 
 MAX_COUNTS = 100
 COUNTED_ANSWER_TOKENS = 1024
 """
-Bodies that must bound their answer say this; it is not part of the input.
+Bodies that must bound their answer say this, or one more than their reasoning may take; it is not part of the input.
 """
 
 
@@ -39,21 +39,28 @@ class TokenCounter:
         self._catalogue = catalogue
         self._running = 0
 
-    async def count(self, request: ChatRequest, *, receive: Receive) -> int:
+    async def count(self, request: ChatRequest, *, receive: Receive, is_draining: bool) -> int:
         """
         Return how many tokens the request's input has, as its model counts.
 
+        Args:
+            request: whose input is counted; its answer is not asked for.
+            receive: gives what the client still sends, its body being read: the end of this is the end of the count.
+            is_draining: the server is stopping; counts that run may end, new ones are refused.
+
         Raises:
+            Draining: the server is stopping.
+            TooManyRequests: `MAX_COUNTS` run.
             RequestError: the request can't be built, or Bedrock can't count for its model.
             UpstreamError: Bedrock, or the way to it, said no.
             ClientDisconnect: the client has gone.
         """
+        if is_draining:
+            raise Draining("this server is stopping; connect again in a moment")
         ports = self._ports
         model = ports.resolve(request.model)
         self._check(model)
-        if request.params.max_tokens is None:
-            bounded = msgspec.structs.replace(request.params, max_tokens=COUNTED_ANSWER_TOKENS)
-            request = msgspec.structs.replace(request, params=bounded)
+        request = msgspec.structs.replace(request, params=_bound(request.params))
         find = ports.find_adapter if request.native_body is None else ports.find_native_adapter
         call = to_count_call(find(model).build_call(request, model), model)
         if self._running >= MAX_COUNTS:
@@ -74,6 +81,14 @@ class TokenCounter:
                 f"bedrock can't count tokens for model {model.name!r}, only for {', '.join(able[:8])}"
                 + (" and others" if len(able) > 8 else "")
             )
+
+
+def _bound(params: GenerationParams) -> GenerationParams:
+    if params.max_tokens is not None:
+        return params
+    reasoning = 0 if params.reasoning is None else params.reasoning.budget_tokens or 0
+    # Claude's budget must be less than max_tokens (so says `ThinkingConfigEnabledParam` of Anthropic's SDK).
+    return msgspec.structs.replace(params, max_tokens=max(COUNTED_ANSWER_TOKENS, reasoning + 1))
 
 
 async def _unless_gone(work: "asyncio.Task[WholeAnswer]", receive: Receive) -> WholeAnswer:

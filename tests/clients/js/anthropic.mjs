@@ -19,7 +19,8 @@ async function failureOf(promise) {
     return null;
   } catch (error) {
     const { status, type, message, requestID } = error;
-    return { name: error.constructor.name, status: status ?? null, type: type ?? null, message, requestID };
+    const wait = error.headers?.get("retry-after") ?? null;
+    return { name: error.constructor.name, status: status ?? null, type: type ?? null, message, requestID, wait };
   }
 }
 
@@ -47,10 +48,17 @@ const scenarios = {
 
   async images() {
     const image = { type: "image", source: { type: "base64", media_type: "image/png", data: pixel } };
+    const source = { type: "text", media_type: "text/plain", data: "Basalt cools fast. ".repeat(200) };
     const thinking = { thinking: { type: "enabled", budget_tokens: 1024 }, max_tokens: 2000 };
-    const content = [image, { type: "text", text: "what is it?" }];
-    const message = await client.messages.stream(ask(content, thinking)).finalMessage();
-    return { kinds: message.content.map((block) => block.type), signed: Boolean(message.content[0].signature) };
+    const question = { type: "text", text: "what is it?" };
+    const bare = await client.messages.create(ask([question], thinking));
+    const message = await client.messages.stream(ask([image, question], thinking)).finalMessage();
+    const read = await client.messages.create(ask([{ type: "document", source }, question], thinking));
+    return {
+      kinds: message.content.map((block) => block.type),
+      signed: Boolean(message.content[0].signature),
+      inputs: [bare, message, read].map((one) => one.usage.input_tokens),
+    };
   },
 
   async count() {

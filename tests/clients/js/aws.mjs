@@ -77,8 +77,9 @@ const scenarios = {
 
   async images() {
     const image = { image: { format: "png", source: { bytes: pixel } } };
-    const answer = await client.send(new runtime.ConverseCommand(ask([image, { text: "what is it?" }])));
-    return { text: answer.output.message.content[0].text };
+    const bare = await client.send(new runtime.ConverseCommand(ask([{ text: "what is it?" }])));
+    const seen = await client.send(new runtime.ConverseCommand(ask([image, { text: "what is it?" }])));
+    return { inputs: [bare, seen].map((answer) => answer.usage.inputTokens) };
   },
 
   async lists() {
@@ -109,6 +110,18 @@ const scenarios = {
       await collect(reply.stream, events);
     };
     return { error: await failureOf(read()), text: textOf(events) };
+  },
+
+  async midnative() {
+    const events = [];
+    const long = JSON.stringify({ ...JSON.parse(body), messages: [{ role: "user", content: "emulate 40 tokens" }] });
+    const read = async () => {
+      const reply = await client.send(new runtime.InvokeModelWithResponseStreamCommand({ modelId, body: long }));
+      await collect(reply.body, events);
+    };
+    const error = await failureOf(read());
+    const chunks = events.map((event) => JSON.parse(new TextDecoder().decode(event.chunk.bytes)));
+    return { error, text: chunks.map((chunk) => chunk.delta?.text ?? "").join("") };
   },
 
   async abort() {

@@ -41,8 +41,10 @@ const scenarios = {
     const pixel =
       "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M/wHwAEBgIApD5fRAAAAABJRU5ErkJggg==";
     const image = { type: "image_url", image_url: { url: `data:image/png;base64,${pixel}` } };
-    const { choices } = await client.chat.completions.create(ask([image, { type: "text", text: "what is it?" }]));
-    return { text: choices[0].message.content };
+    const question = { type: "text", text: "what is it?" };
+    const bare = await client.chat.completions.create(ask([question]));
+    const seen = await client.chat.completions.create(ask([image, question]));
+    return { inputs: [bare, seen].map((one) => one.usage.prompt_tokens) };
   },
 
   async tools() {

@@ -105,7 +105,7 @@ def build_turn(fields: Mapping[str, Any], body: Mapping[str, Any], *, where: str
         messages=tuple(messages),
         parent_id=options.parent_id,
         is_temporary=bool(options.temporary),
-        continues=(messages[-1].id or None) if messages[-1].role == "assistant" else None,
+        continues=(messages[-1].id or None) if messages and messages[-1].role == "assistant" else None,
         idempotency_key=_find_key(send.headers or {}),
     )
 

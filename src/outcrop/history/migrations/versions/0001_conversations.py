@@ -72,7 +72,7 @@ def _make_messages() -> None:
         sa.Column("ended_at", sa.BigInteger),
         sa.PrimaryKeyConstraint("key", name="pk_messages"),
         _belongs_to("messages", "conversation_key", "conversations.key"),
-        _belongs_to("messages", "parent_key", "messages.key"),
+        sa.ForeignKeyConstraint(["parent_key"], ["messages.key"], name="fk_messages_parent_key"),
         sa.UniqueConstraint("conversation_key", "id", name="uq_messages_conversation_key_id"),
     )
     op.create_index("ix_messages_parent_key", "messages", ["parent_key"])

@@ -1,0 +1,133 @@
+"""
+Ask a server many things over a few connections that stay open, and hold its refusals against the SDKs' own readers.
+"""
+
+import http.client
+import json
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from urllib.parse import urlsplit
+
+import anthropic
+import httpx2
+import msgspec
+import openai
+from botocore.parsers import create_parser
+
+from tests.emulator.referee import operation_model
+
+CONNECTIONS = 4
+SECONDS = 30
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """
+    Hold what came back. `closes` says that the server ends the connection after it.
+    """
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    closes: bool
+
+
+class Asker:
+    """
+    Post bodies to a server, `CONNECTIONS` at once; each thread keeps its connection.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._host = urlsplit(url).netloc
+        self._own = threading.local()
+        self._pool = ThreadPoolExecutor(CONNECTIONS)
+        self.opened = 0
+
+    def ask_all(self, path: str, bodies: Sequence[bytes]) -> list[Answer]:
+        """
+        Post every body and return the answers in the same order.
+        """
+        return list(self._pool.map(lambda body: self.ask(path, body), bodies))
+
+    def ask(self, path: str, body: bytes, headers: dict[str, str] | None = None) -> Answer:
+        """
+        Post one body on this thread's connection.
+        """
+        connection = getattr(self._own, "connection", None)
+        if connection is None:
+            connection = self._own.connection = http.client.HTTPConnection(self._host, timeout=SECONDS)
+            self.opened += 1
+        given = {"content-type": "application/json", "anthropic-version": "2023-06-01"} if headers is None else headers
+        connection.request("POST", path, body, given)
+        response = connection.getresponse()
+        content = response.read()
+        closes = bool(response.will_close)
+        if closes:
+            connection.close()
+        return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, content, closes)
+
+    def close(self) -> None:
+        """
+        Let the threads go.
+        """
+        self._pool.shutdown()
+
+
+Reader = Callable[[Answer], tuple[int, str]]
+"""
+Read a refusal as an SDK does: its status and its message.
+
+Raises:
+    AssertionError: the SDK can't read it.
+"""
+
+
+def _response(answer: Answer) -> httpx2.Response:
+    request = httpx2.Request("POST", "http://localhost/")
+    return httpx2.Response(answer.status, headers=answer.headers, content=answer.body, request=request)
+
+
+OPENAI = openai.OpenAI(api_key="x", base_url="http://localhost/v1")
+ANTHROPIC = anthropic.Anthropic(api_key="x", base_url="http://localhost")
+
+
+def read_openai(answer: Answer) -> tuple[int, str]:
+    """
+    Read a refusal as the OpenAI SDK does.
+    """
+    error = OPENAI._make_status_error_from_response(_response(answer))
+    body: Any = error.body
+    assert isinstance(body, dict) and {"message", "type", "param", "code"} == set(body), answer
+    assert error.type and error.code and error.request_id, answer
+    return error.status_code, str(body["message"])
+
+
+def read_anthropic(answer: Answer) -> tuple[int, str]:
+    """
+    Read a refusal as the Anthropic SDK does.
+    """
+    error = ANTHROPIC._make_status_error_from_response(_response(answer))
+    body: Any = error.body
+    assert isinstance(body, dict) and body["type"] == "error" and error.request_id == body["request_id"], answer
+    assert body["error"]["type"].endswith(("_error", "request_too_large")), answer
+    return error.status_code, str(body["error"]["message"])
+
+
+def read_aws(answer: Answer) -> tuple[int, str]:
+    """
+    Read a refusal as botocore does.
+    """
+    raw = {"status_code": answer.status, "headers": answer.headers, "body": answer.body}
+    parsed = create_parser("rest-json").parse(raw, operation_model("Converse").output_shape)
+    assert parsed["Error"]["Code"].endswith("Exception"), answer
+    return parsed["ResponseMetadata"]["HTTPStatusCode"], parsed["Error"]["Message"]
+
+
+def read_native(answer: Answer) -> tuple[int, str]:
+    """
+    Read a refusal of the native dialect: there is no SDK, its fields are the contract.
+    """
+    error = json.loads(answer.body)["error"]
+    assert {"code", "message", "retryable", "retryAfterMs"} == set(error), answer
+    return answer.status, error["message"]
