@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from outcrop.errors import RequestError, StoreError
+from outcrop.history import recorder
 from outcrop.history.conversations import Conversations
-from outcrop.history.database import Database
+from outcrop.history.database import Database, StorageFull
 from outcrop.history.recorder import DatabaseLedger
 from outcrop.history.records import NewMessage, RevisionConflict, TurnDraft, UnknownConversation, answer_id_of
 from outcrop.turns.records import KeptAnswer, TurnSummary
@@ -41,6 +42,9 @@ class Clock:
         self.now = 1_000
 
     def __call__(self) -> int:
+        """
+        Tell the time.
+        """
         self.now += 1
         return self.now
 
@@ -415,3 +419,88 @@ async def test_many_turns_at_once(keeping: Keeping) -> None:
         branch = await keeping.conversations.open(ALICE, f"c{number}")
         assert len(branch.messages) == 4
         assert all(shown.message.state == "completed" for shown in branch.messages)
+
+
+async def test_long_chats_are_deleted_for_good(keeping: Keeping) -> None:
+    """
+    A conversation of thousands of messages goes as a short one does.
+    """
+    prompts = [ask("hi", name=f"u{number}", parent=f"u{number - 1}" if number else None) for number in range(1500)]
+    await keeping.end(await keeping.begin("long", *prompts))
+    await keeping.conversations.delete(ALICE, "long")
+    assert await keeping.conversations.purge(deleted_before=keeping.clock() + 1) == 1
+    assert (await keeping.conversations.list_page(ALICE, deleted=True)).conversations == ()
+
+
+async def test_many_turns_make_one_conversation(keeping: Keeping) -> None:
+    """
+    Turns that begin a new conversation at the same moment all find it made.
+    """
+    await asyncio.gather(*(keeping.begin("new", ask("hi", name=f"u{number}")) for number in range(20)))
+    assert len(await keeping.ledger.find_unfinished(limit=100)) == 20
+
+
+class Unwilling:
+    """
+    Be a database that can't be written for a while.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self.kind = database.kind
+        self.read = database.read
+        self.refuses = False
+        self._database = database
+
+    async def write(self, work: Any) -> Any:
+        """
+        Write, or refuse.
+        """
+        if self.refuses:
+            raise StorageFull("there is no room left in the database, or on its disk")
+        return await self._database.write(work)
+
+
+async def test_an_end_that_could_not_be_written_is_written_later(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    The reader was told of the failure, so that is what is kept; the usage is what it was. One bad row blocks nothing.
+    """
+    monkeypatch.setattr(recorder, "PAUSES_SECONDS", (0.01,))
+    unwilling = Unwilling(database)
+    keeping = Keeping(database)
+    keeping.ledger = DatabaseLedger(unwilling, keeping.clock)  # type: ignore[arg-type]  # as much as the ledger uses
+    turn_id = await keeping.begin("c", ask("hello"))
+    unwilling.refuses = True
+    with pytest.raises(StoreError):
+        await keeping.ledger.settle(turn_id="unknown", call=1, outcome="completed", usage=USAGE, attempts=1)
+    with pytest.raises(StorageFull):
+        await keeping.end(turn_id)
+    unwilling.refuses = False
+    async with asyncio.timeout(20):
+        while await keeping.ledger.find_unfinished(limit=10):
+            await asyncio.sleep(0.01)
+    await keeping.ledger.aclose()
+    message = (await keeping.conversations.open(ALICE, "c")).messages[-1].message
+    assert (message.state, message.failure and message.failure.code, message.usage) == ("failed", "storage", USAGE)
+    assert message.content[:-1] == said("hi")[:-1]
+
+
+@pytest.mark.parametrize("name", ["a\x00b", "\ud800", "x" * 2_000_000, "' OR 1=1 --", "../../etc/passwd", "é"])
+async def test_hostile_names_find_nothing_and_break_nothing(keeping: Keeping, name: str) -> None:
+    """
+    They are names like others, or no names at all.
+    """
+    for attempt in (
+        keeping.conversations.find(ALICE, name),
+        keeping.conversations.open(ALICE, name),
+        keeping.conversations.delete(ALICE, name),
+    ):
+        with pytest.raises(UnknownConversation):
+            await attempt
+    await keeping.talk("c", "hello")
+    with pytest.raises(UnknownConversation):
+        await keeping.conversations.select_leaf(ALICE, "c", name)
+    if not name.isprintable() or len(name) > 256:
+        with pytest.raises(RequestError):
+            await keeping.begin(name, ask("hello"))
