@@ -1,5 +1,5 @@
 """
-The command line: `outcrop serve · emulate · chat · models · keys · doctor`.
+The command line: `outcrop serve · emulate · chat · models · keys · db · doctor`.
 
 Arguments are parsed here, and errors become one sentence on standard error and exit code 1 (2 for wrong arguments).
 Imports are inside the commands, so that `--help` is quick.
@@ -188,6 +188,64 @@ def keys(
     if not re.fullmatch(r"[A-Za-z0-9._@-]{1,64}", name):
         raise typer.BadParameter("expected 1 to 64 letters, digits and '._@-'", param_hint="NAME")
     typer.echo(describe_new_pair(name) if aws else describe_new_key(name))
+
+
+database = typer.Typer(help="Upgrade, check, back up and restore the database of conversations.", no_args_is_help=True)
+app.add_typer(database, name="db")
+
+
+@database.command()
+def upgrade(config: ConfigOption = None) -> None:
+    """
+    Bring the database to this program's version. A server does it by itself for a file.
+    """
+    with _errors_as_sentences():
+        from outcrop.commands.db.command import run_upgrade
+        from outcrop.settings import load_settings
+
+        _run(run_upgrade(load_settings(config_file=config)))
+
+
+@database.command()
+def check(config: ConfigOption = None) -> None:
+    """
+    Check that the database is whole, and say what it holds. A server may run.
+    """
+    with _errors_as_sentences():
+        from outcrop.commands.db.command import run_check
+        from outcrop.settings import load_settings
+
+        raise typer.Exit(0 if asyncio.run(run_check(load_settings(config_file=config))) else 1)
+
+
+@database.command()
+def backup(
+    target: Annotated[Path, typer.Argument(help="The file to write.")],
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    config: ConfigOption = None,
+) -> None:
+    """
+    Copy the database to a file. A server may run.
+    """
+    with _errors_as_sentences():
+        from outcrop.commands.db.command import run_backup
+        from outcrop.settings import load_settings
+
+        run_backup(load_settings(config_file=config), target, force=force)
+
+
+@database.command()
+def restore(
+    source: Annotated[Path, typer.Argument(help="A copy that `outcrop db backup` made.")], config: ConfigOption = None
+) -> None:
+    """
+    Put a copy in the database's place. The server must be stopped; what was there is kept beside it.
+    """
+    with _errors_as_sentences():
+        from outcrop.commands.db.command import run_restore
+        from outcrop.settings import load_settings
+
+        _run(run_restore(load_settings(config_file=config), source))
 
 
 @app.command()

@@ -227,6 +227,15 @@ class Settings(BaseSettings):
             )
         return self
 
+    def find_database(self) -> str | None:
+        """
+        Return the database's address: a file in the user's data folder where none is set; None where nothing is kept.
+        """
+        if self.database_url:
+            return None if self.database_url == "none" else self.database_url
+        folder = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
+        return str(Path(folder).expanduser() / "outcrop" / "outcrop.db")
+
     @classmethod
     def settings_customise_sources(
         cls,

@@ -33,7 +33,8 @@ def servers() -> Iterator[tuple[str, Book]]:
     """
     Run an emulator, and a gateway that wants a key.
     """
-    with run_outcrop("emulate", "--port", "0") as (_, emulator_url):
+    pace = ["--first-token-ms", "5", "--tokens-per-second", "1000", "--jitter", "0"]
+    with run_outcrop("emulate", "--port", "0", *pace) as (_, emulator_url):
         environ = gateway_environment(emulator_url) | {"OUTCROP_API_KEYS": json.dumps({"sdk": DIGEST})}
         with run_outcrop("serve", "--port", "0", environ=environ) as (_, url):
             yield url, Book(emulator_url)

@@ -121,10 +121,12 @@ def test_a_failure_in_mid_stream(
 
 @proves(CLIENT, "cancellation")
 @pytest.mark.parametrize("version", ["1", "2"])
-async def test_abort_stops_the_call(node: Path, servers: tuple[str, Book], book: Book, version: str) -> None:
+def test_abort_stops_the_call(
+    node: Path, servers: tuple[str, Book], book: Book, version: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """
-    A client that aborts closes the call to Bedrock.
+    A client that aborts closes the call to Bedrock, while its process and its connections live on.
     """
+    monkeypatch.setenv("EMULATOR_URL", book.url)
     found = play(node, "aws.mjs", servers[0], version, "abort")["abort"]
-    assert found["error"]["name"] == "AbortError"
-    assert (await book.ended_calls(1))[0]["outcome"] == "client_closed"
+    assert found["outcome"] == "client_closed", found

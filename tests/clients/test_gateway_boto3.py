@@ -42,8 +42,9 @@ def servers() -> Iterator[tuple[str, Book]]:
     """
     Run an emulator and a gateway.
     """
+    pace = ["--first-token-ms", "5", "--tokens-per-second", "1000", "--jitter", "0"]
     with (
-        run_outcrop("emulate", "--port", "0", "--tokens-per-second", "300") as (_, emulator_url),
+        run_outcrop("emulate", "--port", "0", *pace) as (_, emulator_url),
         run_outcrop("serve", "--port", "0", environ=gateway_environment(emulator_url)) as (_, url),
     ):
         yield url, Book(emulator_url)

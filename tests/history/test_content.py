@@ -106,7 +106,7 @@ def test_what_is_searched_is_what_was_said() -> None:
         TextPart(text="asked"),
         MessageStart(),
         ReasoningDelta(text="thought"),
-        TextDelta("an"),
-        TextDelta("swer"),
+        TextDelta("an", 1),
+        TextDelta("swer", 1),
     )
     assert to_text(content) == "asked\nanswer"

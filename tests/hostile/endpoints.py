@@ -24,14 +24,16 @@ from tests.hostile.shapes import (
 
 MODEL = "anthropic"
 OBJECT = {"type": "object", "properties": {}}
+OPAQUE = "it goes on as it is, for the model that wrote it"
 IGNORED = "the field is ignored, whatever it says"
-HABIT = "other servers of this API take it, and clients rely on it"
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """
-    Be one route. `lenient` are names of fields that take more than the schema says, and why. Of its mutants every
-    `stride`-th is sent: what streams reads its body as its twin does.
+    Be one route. `lenient` are names of fields that take more than the schema says, and why; `omissible` those that may
+    be missing, null or empty. Both hold below them too, and a name may be given with the field that it is in. Of the
+    mutants every `stride`-th is sent: what streams reads its body as its twin does. `fresh` stands
+    for a name that every body must have for itself.
     """
 
     name: str
@@ -40,7 +42,9 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     seeds: tuple[Any, ...]
     read: Reader
     lenient: Mapping[str, str] = {}
+    omissible: Mapping[str, str] = {}
     stride: int = 1
+    fresh: bytes = b""
 
 
 def _let_pass(why: str, *names: str) -> dict[str, str]:
@@ -89,6 +93,8 @@ CHAT_LENIENT = {
     ),
 }  # fmt: skip
 
+CHAT_OMISSIBLE = {"tool_calls.type": "there is one type of calls, and clients that join a stream's pieces lose it"}
+
 RESPONSES_SEED: dict[str, Any] = {
     "model": MODEL,
     "max_output_tokens": 2,
@@ -120,8 +126,10 @@ RESPONSES_SCHEMA = with_flag(from_typing(ResponseCreateParamsNonStreaming), "str
 RESPONSES_LENIENT = _let_pass(
     IGNORED, "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention", "safety_identifier", "user",
     "detail", "max_tool_calls", "id", "status", "phase", "created_by", "summary", "annotations", "logprobs",
-    "output_schema", "include_obfuscation", "strict", "name",
+    "output_schema", "include_obfuscation", "strict", "function_call_output.name",
+    "response_reasoning_item_param.ResponseReasoningItemParam.content", "response_reasoning_item_param.Content",
 )  # fmt: skip
+RESPONSES_OMISSIBLE = {"tools.parameters": "a function without arguments needs no schema"}
 
 CLAUDE_SEED: dict[str, Any] = {
     "messages": [
@@ -162,7 +170,12 @@ THINKING_SEED = {
     "stop_sequences": ["stop"],
 }
 MESSAGES_SCHEMA = with_flag(from_typing(MessageCreateParamsNonStreaming), "stream")
-MESSAGES_LENIENT = _let_pass(IGNORED, "eager_input_streaming")
+MESSAGES_LENIENT = {
+    **_let_pass(IGNORED, "eager_input_streaming"),
+    **_let_pass(OPAQUE, "citations"),
+    "input_schema": "a JSON Schema is the model's to judge",
+    "caller": "it must be direct, and may say more",
+}
 INVOKE_SEED = {"anthropic_version": "bedrock-2023-05-31", "max_tokens": 2, **CLAUDE_SEED}
 INVOKE_SCHEMA = without(MESSAGES_SCHEMA, "model", "stream", "betas", anthropic_version=from_typing(str))
 
@@ -197,7 +210,7 @@ CONVERSE_SEED: dict[str, Any] = {
     "inferenceConfig": {"maxTokens": 2},
 }
 COUNT_SEED = {"input": {"converse": {name: CONVERSE_SEED[name] for name in ("messages", "system", "toolConfig")}}}
-BEDROCK_LENIENT: dict[str, str] = {}
+BEDROCK_OMISSIBLE = {"toolSpec.description": "an empty description describes nothing, and does no harm"}
 
 TEXT: Shape = from_typing(str)
 ANY: Shape = from_typing(object)
@@ -248,19 +261,23 @@ UI_SEED = {
     "messages": [{"id": "m1", "role": "user", "parts": [{"type": "text", "text": "hi"}]}],
     "tools": [{"name": "get_weather", "inputSchema": OBJECT}],
 }
+UI_LENIENT = {
+    "messages.zz_unknown": "a page's message may say more than a model is told",
+    "parts.zz_unknown": "a page's message may say more than a model is told",
+}
 
 ENDPOINTS = (
     Endpoint(
         name="chat completions", path="/v1/chat/completions", schema=CHAT_SCHEMA, read=read_openai,
-        seeds=(CHAT_SEED, CHOSEN, FILED), lenient=CHAT_LENIENT,
+        seeds=(CHAT_SEED, CHOSEN, FILED), lenient=CHAT_LENIENT, omissible=CHAT_OMISSIBLE,
     ),
     Endpoint(
         name="chat completions, streaming", path="/v1/chat/completions", schema=CHAT_SCHEMA, read=read_openai,
-        seeds=({**CHAT_SEED, **STREAMED},), lenient=CHAT_LENIENT, stride=7,
+        seeds=({**CHAT_SEED, **STREAMED},), lenient=CHAT_LENIENT, omissible=CHAT_OMISSIBLE, stride=7,
     ),
     Endpoint(
         name="responses", path="/v1/responses", schema=RESPONSES_SCHEMA, read=read_openai,
-        seeds=(RESPONSES_SEED, RESPONSES_CHOSEN), lenient=RESPONSES_LENIENT,
+        seeds=(RESPONSES_SEED, RESPONSES_CHOSEN), lenient=RESPONSES_LENIENT, omissible=RESPONSES_OMISSIBLE,
     ),
     Endpoint(
         name="messages", path="/v1/messages", schema=MESSAGES_SCHEMA, read=read_anthropic,
@@ -276,15 +293,15 @@ ENDPOINTS = (
     ),
     Endpoint(
         name="converse", path=f"/model/{MODEL}/converse", schema=of_operation("Converse"), read=read_aws,
-        seeds=(CONVERSE_SEED,), lenient=BEDROCK_LENIENT,
+        seeds=(CONVERSE_SEED,), omissible=BEDROCK_OMISSIBLE,
     ),
     Endpoint(
         name="converse-stream", path=f"/model/{MODEL}/converse-stream", schema=of_operation("ConverseStream"),
-        seeds=(CONVERSE_SEED,), read=read_aws, lenient=BEDROCK_LENIENT, stride=7,
+        seeds=(CONVERSE_SEED,), read=read_aws, omissible=BEDROCK_OMISSIBLE, stride=7,
     ),
     Endpoint(
         name="count-tokens", path=f"/model/{MODEL}/count-tokens", schema=of_operation("CountTokens"), read=read_aws,
-        seeds=(COUNT_SEED,), lenient=BEDROCK_LENIENT, stride=3,
+        seeds=(COUNT_SEED,), omissible=BEDROCK_OMISSIBLE, stride=3,
     ),
     Endpoint(
         name="invoke", path=f"/model/{MODEL}/invoke", schema=INVOKE_SCHEMA, read=read_aws,
@@ -294,5 +311,8 @@ ENDPOINTS = (
         name="invoke-with-response-stream", path=f"/model/{MODEL}/invoke-with-response-stream", schema=INVOKE_SCHEMA,
         seeds=(INVOKE_SEED,), read=read_aws, lenient=MESSAGES_LENIENT, stride=7,
     ),
-    Endpoint(name="native chat", path="/api/chat", schema=UI_SCHEMA, seeds=(UI_SEED,), read=read_native),
+    Endpoint(
+        name="native chat", path="/api/chat", schema=UI_SCHEMA, seeds=(UI_SEED,), read=read_native,
+        lenient=UI_LENIENT, fresh=b"chat-1",
+    ),
 )  # fmt: skip

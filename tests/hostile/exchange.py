@@ -20,6 +20,10 @@ from tests.emulator.referee import operation_model
 
 CONNECTIONS = 4
 SECONDS = 30
+BROKEN = 0
+"""
+The status of an answer that did not come.
+"""
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -42,7 +46,7 @@ class Asker:
         self._host = urlsplit(url).netloc
         self._own = threading.local()
         self._pool = ThreadPoolExecutor(CONNECTIONS)
-        self.opened = 0
+        self._connections: list[http.client.HTTPConnection] = []
 
     def ask_all(self, path: str, bodies: Sequence[bytes]) -> list[Answer]:
         """
@@ -57,11 +61,15 @@ class Asker:
         connection = getattr(self._own, "connection", None)
         if connection is None:
             connection = self._own.connection = http.client.HTTPConnection(self._host, timeout=SECONDS)
-            self.opened += 1
+            self._connections.append(connection)
         given = {"content-type": "application/json", "anthropic-version": "2023-06-01"} if headers is None else headers
-        connection.request("POST", path, body, given)
-        response = connection.getresponse()
-        content = response.read()
+        try:
+            connection.request("POST", path, body, given)
+            response = connection.getresponse()
+            content = response.read()
+        except (http.client.HTTPException, ConnectionError) as error:
+            connection.close()
+            return Answer(BROKEN, {}, repr(error).encode(), closes=True)
         closes = bool(response.will_close)
         if closes:
             connection.close()
@@ -69,9 +77,11 @@ class Asker:
 
     def close(self) -> None:
         """
-        Let the threads go.
+        Let the threads and the connections go.
         """
         self._pool.shutdown()
+        for connection in self._connections:
+            connection.close()
 
 
 Reader = Callable[[Answer], tuple[int, str]]

@@ -25,13 +25,15 @@ What a field is changed to that is refused as it is: whatever is said of it, it 
 
 class Mutant(msgspec.Struct, frozen=True):
     """
-    Hold a body, the place where it was changed, and whether its schema still allows it.
+    Hold a body, the place where it was changed, and whether its schema still allows it. `owner` is the kind of the
+    object that it is in.
     """
 
     body: bytes
     path: Path
     label: str
     fitting: bool
+    owner: str = ""
 
     def place(self) -> str:
         """
@@ -55,7 +57,7 @@ class Base(msgspec.Struct, frozen=True):
         """
         Give the body itself.
         """
-        return Mutant(encode(self.root), self.path, "as it is", fitting=True)
+        return Mutant(encode(self.root), self.path, "as it is", fitting=True, owner=self.owner)
 
 
 class Explorer:
@@ -115,7 +117,7 @@ class Explorer:
     def _look_into(self, base: Base, shape: Shape, value: dict[str, Any]) -> None:
         if self._is_new(shape.name, UNKNOWN):
             path = (*base.path, UNKNOWN)
-            self.mutants.append(Mutant(encode(replace(base.root, path, 1)), path, "unknown", fitting=False))
+            self.mutants.append(Mutant(encode(replace(base.root, path, 1)), path, "unknown", fitting=False, owner=shape.name))
         for name, member in shape.members.items():
             path = (*base.path, name)
             if value.get(name) is not None:
@@ -146,7 +148,7 @@ class Explorer:
             missing = value is GONE or (value is None and not in_list)
             fitting = not base.required if missing else fits(base.shape, value)
             root = replace(base.root, base.path, value)
-            self.mutants.append(Mutant(encode(root), base.path, describe(value), fitting))
+            self.mutants.append(Mutant(encode(root), base.path, describe(value), fitting, base.owner))
 
     def _is_new(self, owner: str, name: str) -> bool:
         key = (owner, name)

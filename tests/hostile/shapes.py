@@ -157,6 +157,8 @@ def from_typing(hint: Any) -> Shape:
         return Shape(name=str(hint), kind="word", words=arguments)
     if origin in {typing.Union, types.UnionType}:
         inner = tuple(shape for argument in arguments if (shape := _find_typing(argument)) is not None)
+        if not inner:
+            raise LookupError(str(hint))
         return inner[0] if len(inner) == 1 else Shape(name=str(hint), kind="either", inner=inner)
     if origin in {dict, Mapping}:
         return Shape(name=str(hint), kind="map", inner=(from_typing(arguments[1]),))

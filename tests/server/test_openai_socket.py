@@ -5,6 +5,7 @@ The end of a Responses socket's time, on a server in this process: an hour is to
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 
 import pytest
 import uvicorn
@@ -40,7 +41,7 @@ async def url() -> AsyncIterator[str]:
     """
     Serve hasty sockets on a free port; Bedrock is out of reach.
     """
-    settings = Settings(port=0)
+    settings = Settings(port=0, database_url="none")
     client = BedrockClient(
         endpoint_url=NOBODY,
         region="us-east-1",
@@ -49,7 +50,8 @@ async def url() -> AsyncIterator[str]:
         limits=PoolLimits(max_connections=1),
     )
     info = UpstreamInfo(kind="bedrock", region="us-east-1", endpoint_url=NOBODY, credentials="none needed")
-    services = await build_services(settings, client, info)
+    cleanup = AsyncExitStack()
+    services = await build_services(settings, client, info, cleanup)
     app = Starlette(routes=[WebSocketRoute("/v1/responses", HastyEndpoint(services))])
     server = uvicorn.Server(make_uvicorn_config(app, settings))
     serving = asyncio.create_task(server.serve())
@@ -62,7 +64,7 @@ async def url() -> AsyncIterator[str]:
         server.should_exit = True
         await serving
         await client.aclose()
-        await services.turns.aclose()
+        await cleanup.aclose()
 
 
 async def test_a_socket_ends_after_its_time(url: str) -> None:

@@ -238,7 +238,7 @@ def parse_address(address: str) -> URL:
 async def _open_file(path: Path, cleanup: contextlib.AsyncExitStack, *, exclusive: bool) -> Database:
     _make_private(path)
     if exclusive:
-        cleanup.callback(_lock_file(path).close)
+        cleanup.callback(lock_file(path).close)
     writer = _make_sqlite(path, "BEGIN IMMEDIATE", size=1)
     cleanup.push_async_callback(writer.dispose)
     reader = _make_sqlite(path, "BEGIN", size=READERS)
@@ -258,7 +258,13 @@ def _make_private(path: Path) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
-def _lock_file(path: Path) -> Any:
+def lock_file(path: Path) -> Any:
+    """
+    Take the lock of whoever serves a file; close what is returned to give it back.
+
+    Raises:
+        StoreError: another server has it.
+    """
     lock = path.with_name(f"{path.name}.lock").open("a")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

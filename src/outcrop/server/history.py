@@ -3,11 +3,9 @@ What is kept: the database of the settings, what is built on it, and its houseke
 """
 
 import asyncio
-import os
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
 
 import msgspec
 import structlog
@@ -22,10 +20,8 @@ from outcrop.turns.ports import Ledger, Ports
 from outcrop.turns.recovery import Recovery
 from outcrop.turns.service import TurnService
 
-FILE_NAME = "outcrop.db"
 HOUSEKEEPING_SECONDS = 60.0
 UNKNOWN_MARGIN_SECONDS = 60.0
-NOTHING = "none"
 
 logger = structlog.get_logger(__name__)
 
@@ -47,7 +43,7 @@ async def open_history(settings: Settings, cleanup: AsyncExitStack) -> Kept:
         SettingsError: the address can't be used.
         StoreError: the database can't be opened.
     """
-    address = find_database(settings)
+    address = settings.find_database()
     if address is None:
         return Kept(MemoryLedger())
     database = await open_database(address, exclusive=settings.turn_log == "memory")
@@ -56,18 +52,6 @@ async def open_history(settings: Settings, cleanup: AsyncExitStack) -> Kept:
     cleanup.push_async_callback(ledger.aclose)
     logger.info("conversations are kept", database=database.kind)
     return Kept(ledger, Conversations(database, now_ms))
-
-
-def find_database(settings: Settings) -> str | None:
-    """
-    Return the database's address: the setting's, else a file in the user's data folder; None where nothing is kept.
-    """
-    if settings.database_url == NOTHING:
-        return None
-    if settings.database_url:
-        return settings.database_url
-    folder = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
-    return str(Path(folder).expanduser() / "outcrop" / FILE_NAME)
 
 
 @asynccontextmanager

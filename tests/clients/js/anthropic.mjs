@@ -1,6 +1,7 @@
 // Play scenarios with the unmodified npm package `@anthropic-ai/sdk`, and print what it has then, as JSON.
-// Arguments: the gateway's URL, its key, and the scenarios' names.
+// Arguments: the gateway's URL, its key, and the scenarios' names. `abort` finds the emulator in EMULATOR_URL.
 import Anthropic from "@anthropic-ai/sdk";
+import { waitForOutcome } from "./outcome.mjs";
 
 const [url, apiKey, ...names] = process.argv.slice(2);
 const client = new Anthropic({ apiKey, baseURL: url, maxRetries: 0 });
@@ -92,7 +93,8 @@ const scenarios = {
   async abort() {
     const stream = client.messages.stream(ask("emulate 4000 tokens", { max_tokens: 4000 }));
     stream.on("text", () => stream.abort());
-    return { error: await failureOf(stream.finalMessage()) };
+    const error = await failureOf(stream.finalMessage());
+    return { error, outcome: await waitForOutcome(process.env.EMULATOR_URL) };
   },
 };
 

@@ -1,8 +1,10 @@
 // Play scenarios with the unmodified AWS SDK for JavaScript, and print what it has then, as JSON.
 // Arguments: the gateway's URL, "1" or "2" for the version of HTTP, and the scenarios' names.
+// `abort` finds the emulator in EMULATOR_URL.
 import { BedrockClient, ListFoundationModelsCommand } from "@aws-sdk/client-bedrock";
 import * as runtime from "@aws-sdk/client-bedrock-runtime";
 import { NodeHttpHandler } from "@smithy/node-http-handler";
+import { waitForOutcome } from "./outcome.mjs";
 
 const [endpoint, version, ...names] = process.argv.slice(2);
 const credentials = { accessKeyId: "AKIDEXAMPLE", secretAccessKey: "secret" };
@@ -131,7 +133,8 @@ const scenarios = {
       const reply = await client.send(new runtime.ConverseStreamCommand(long), { abortSignal: controller.signal });
       for await (const event of reply.stream) if (event.contentBlockDelta) controller.abort();
     };
-    return { error: await failureOf(read()) };
+    const error = await failureOf(read());
+    return { error, outcome: await waitForOutcome(process.env.EMULATOR_URL) };
   },
 };
 

@@ -1,6 +1,7 @@
 // Play one scenario with the unmodified npm package `openai`, and print what it has then, as JSON.
-// Arguments: the scenario's name, and the gateway's URL.
+// Arguments: the scenario's name, and the gateway's URL. `abort` finds the emulator in EMULATOR_URL.
 import OpenAI from "openai";
+import { waitForOutcome } from "./outcome.mjs";
 
 const [name, url] = process.argv.slice(2);
 const client = new OpenAI({ apiKey: "any", baseURL: `${url}/v1`, maxRetries: 0 });
@@ -75,7 +76,7 @@ const scenarios = {
   async abort() {
     const stream = await client.chat.completions.create({ ...ask("emulate 4000 tokens"), stream: true });
     for await (const chunk of stream) if (chunk.choices[0].delta.content) break;
-    return {};
+    return { outcome: await waitForOutcome(process.env.EMULATOR_URL) };
   },
 
   async resume() {

@@ -33,6 +33,7 @@ from outcrop.types import (
 
 _TTLS: tuple[CacheTtl, ...] = ("5m", "1h")
 _ROLES: tuple[Role, ...] = ("user", "assistant")
+_IMAGES = ("image/jpeg", "image/png", "image/gif", "image/webp")
 _IN_RESULTS = frozenset({"text", "image", "document"})
 
 
@@ -132,6 +133,10 @@ def _mark(fields: Fields) -> CacheTtl | None:
 
 def _read_text(fields: Fields) -> TextPart:
     citations = fields.items("citations")
+    for position, citation in enumerate(citations):
+        if not isinstance(citation, dict):
+            place = f"{fields.place('citations')}[{position}]"
+            raise RequestError(f"{place} is {describe(citation)}, expected an object")
     return TextPart(
         text=fields.need_text("text"),
         cache_ttl=_mark(fields),
@@ -153,7 +158,8 @@ def _read_image(fields: Fields) -> ImagePart:
     kind, source = _open_source(fields)
     if kind != "base64":
         raise RequestError(f"{source.place('type')} is {kind!r}, expected 'base64'")
-    return ImagePart(media_type=source.name("media_type"), data=source.base64("data"), cache_ttl=_mark(fields))
+    source.need("media_type")
+    return ImagePart(media_type=source.word("media_type", _IMAGES) or "", data=source.base64("data"), cache_ttl=_mark(fields))
 
 
 def _read_document(fields: Fields) -> DocumentPart:
@@ -178,6 +184,7 @@ def _read_bytes(source: Fields) -> tuple[str, bytes]:
 
 
 def _read_plain(source: Fields) -> tuple[str, bytes]:
+    source.need("media_type")
     source.word("media_type", ("text/plain",))
     return "text/plain", source.need_text("data").encode()
 

@@ -152,7 +152,7 @@ def _read_metadata(fields: Fields, model: ResolvedModel) -> dict[str, Any]:
 
 def _read_tool(value: Any, where: str) -> ToolSpec:
     kind = value.get("type") if isinstance(value, dict) else None
-    if kind not in {None, "custom"}:
+    if kind is not None and kind != "custom":
         raise RequestError(
             f"{where} is of type {str(kind)[:80]!r}, which can't be served: describe it as a tool of type 'custom'"
         )

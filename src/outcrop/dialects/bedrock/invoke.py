@@ -97,9 +97,9 @@ def _read_body(body: bytes, model: ResolvedModel, *, stream: bool) -> InvokeCall
     value = decode_object(body)
     if model.family == CLAUDE:
         return InvokeCall(chat=read_invoke_body(value, model, stream=stream))
-    if value.get("stream") not in {None, stream}:
+    if value.get("stream") is not None and value["stream"] is not stream:
         raise RequestError(f"stream is {describe(value['stream'])}, which is not what the path says")
-    if value.get("model") not in {None, model.model_id}:
+    if value.get("model") is not None and value["model"] != model.model_id:
         raise RequestError(f"model is {describe(value['model'])}, expected it in the path alone")
     refuse_fetches(value, "")
     params = GenerationParams(max_tokens=_read_bound(value))

@@ -26,6 +26,11 @@ from outcrop.types import (
 
 _TTLS: tuple[CacheTtl, ...] = ("5m", "1h")
 _ROLES: tuple[Role, ...] = ("user", "assistant")
+MAX_NAME_CHARACTERS = 64
+MAX_DOCUMENT_NAME_CHARACTERS = 200
+"""
+Bounds of the service's own model: a tool's name and the ID of its call, a document's name.
+"""
 
 
 def read_messages(values: list[Any]) -> tuple[Message, ...]:
@@ -132,16 +137,24 @@ def _read_image(value: Any, where: str) -> ImagePart:
 
 def _read_document(value: Any, where: str) -> DocumentPart:
     fields = Fields(value, where, tables.DOCUMENT)
-    citations = fields.object("citations")
-    enabled = citations is not None and Fields(citations, fields.place("citations"), tables.CITATIONS).flag("enabled")
     form = fields.word("format", tuple(tables.MEDIA_TYPES_OF_DOCUMENTS)) or "txt"
+    is_cited = _read_citations(fields)
     return DocumentPart(
         media_type=tables.MEDIA_TYPES_OF_DOCUMENTS[form],
-        data=_read_source(fields, is_cited=bool(enabled)),
-        name=fields.name("name"),
+        data=_read_source(fields, is_cited=is_cited),
+        name=fields.name("name", most=MAX_DOCUMENT_NAME_CHARACTERS),
         context=fields.text("context"),
-        citations=bool(enabled),
+        citations=is_cited,
     )
+
+
+def _read_citations(outer: Fields) -> bool:
+    value = outer.get("citations")
+    if value is None:
+        return False
+    fields = Fields(value, outer.place("citations"), tables.CITATIONS)
+    fields.need("enabled")
+    return bool(fields.flag("enabled"))
 
 
 def _read_source(fields: Fields, *, is_cited: bool) -> bytes:
@@ -154,7 +167,7 @@ def _read_source(fields: Fields, *, is_cited: bool) -> bytes:
     if kind == "bytes":
         fields.need("format")
         return source.base64("bytes")
-    if fields.get("format") not in {None, "txt"}:
+    if fields.get("format") not in (None, "txt"):
         raise RequestError(f"{fields.place('format')} is {describe(fields.get('format'))}, expected 'txt' for a text")
     if kind == "text":
         return source.need_text("text").encode()
@@ -170,7 +183,9 @@ def _read_tool_use(value: Any, where: str) -> ToolUsePart:
     fields = Fields(value, where, tables.TOOL_USE)
     fields.need("input")
     return ToolUsePart(
-        tool_use_id=fields.name("toolUseId"), name=fields.name("name"), input=fields.object("input") or {}
+        tool_use_id=fields.name("toolUseId", most=MAX_NAME_CHARACTERS),
+        name=fields.name("name", most=MAX_NAME_CHARACTERS),
+        input=fields.object("input") or {},
     )
 
 
@@ -183,7 +198,7 @@ def _read_tool_result(value: Any, where: str) -> ToolResultPart:
         kind, inner = open_union(block, place, tables.RESULT_BLOCKS, "content block")
         content.append(_RESULT_READERS[kind](inner, f"{place}.{kind}"))
     return ToolResultPart(
-        tool_use_id=fields.name("toolUseId"),
+        tool_use_id=fields.name("toolUseId", most=MAX_NAME_CHARACTERS),
         content=tuple(content),
         is_error=fields.word("status", ("success", "error")) == "error",
     )

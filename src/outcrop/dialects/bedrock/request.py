@@ -15,7 +15,7 @@ from outcrop.dialects.anthropic.options import CLAUDE, Wishes, place_betas, plac
 from outcrop.dialects.anthropic.options import read_output_config as read_claude_output
 from outcrop.dialects.bedrock import tables
 from outcrop.dialects.bedrock.fetches import refuse_fetches
-from outcrop.dialects.bedrock.parts import mark_last, open_union, read_messages, read_system
+from outcrop.dialects.bedrock.parts import MAX_NAME_CHARACTERS, mark_last, open_union, read_messages, read_system
 from outcrop.dialects.fields import Fields, decode_object, describe, take
 from outcrop.errors import RequestError
 from outcrop.types import ChatRequest, GenerationParams, Guardrail, Reasoning, ToolChoice, ToolSpec
@@ -53,6 +53,8 @@ def read_counted(value: Any, model: ResolvedModel) -> ChatRequest:
     Raises:
         RequestError: it is malformed, or asks for what can't be served; the message names the place.
     """
+    if not isinstance(value, dict):
+        raise RequestError(f"input.converse is {describe(value)}, expected an object")
     fields = Fields(value, "", tables.COUNTED_CONVERSE)
     return _read_converse(fields, model, stream=False).chat
 
@@ -77,7 +79,7 @@ def _read_converse(fields: Fields, model: ResolvedModel, *, stream: bool) -> Con
         stream=stream,
         guardrail=_read_guardrail(fields),
         latency=_part(fields, "performanceConfig", tables.PERFORMANCE).word("latency", ("standard", "optimized")),
-        service_tier=_part(fields, "serviceTier", tables.SERVICE_TIER).word("type", _TIERS),
+        service_tier=_read_tier(fields),
         request_metadata=_read_metadata(fields),
         provider_options=options,
     )
@@ -89,6 +91,14 @@ def _part(fields: Fields, name: str, table: Mapping[str, Any]) -> Fields:
     Open a member that is an object; one that was not given is empty.
     """
     return Fields(fields.object(name) or {}, fields.place(name), table)
+
+
+def _read_tier(outer: Fields) -> Literal["priority", "default", "flex", "reserved"] | None:
+    if outer.get("serviceTier") is None:
+        return None
+    fields = _part(outer, "serviceTier", tables.SERVICE_TIER)
+    fields.need("type")
+    return fields.word("type", _TIERS)
 
 
 def _read_inference(outer: Fields, reasoning: Reasoning | None, top_k: int | None) -> GenerationParams:
@@ -135,9 +145,9 @@ def _read_output(outer: Fields, wishes: Wishes) -> None:
     """
     fields = _part(outer, "outputConfig", tables.OUTPUT_CONFIG)
     wishes.effort = read_effort(fields) or wishes.effort
-    form = _part(fields, "textFormat", tables.TEXT_FORMAT)
-    if not form.names():
+    if fields.get("textFormat") is None:
         return
+    form = _part(fields, "textFormat", tables.TEXT_FORMAT)
     form.need("type")
     form.word("type", ("json_schema",))
     form.need("structure")
@@ -181,7 +191,7 @@ def _read_tool(fields: Fields) -> ToolSpec:
     schema = _part(fields, "inputSchema", tables.INPUT_SCHEMA)
     schema.need("json")
     return ToolSpec(
-        name=fields.name("name"),
+        name=fields.name("name", most=MAX_NAME_CHARACTERS),
         input_schema=schema.object("json") or {},
         description=fields.text("description"),
         strict=fields.flag("strict"),
@@ -197,7 +207,7 @@ def _read_tool_choice(outer: Fields) -> ToolChoice | None:
     kind, content = open_union(value, where, tables.TOOL_CHOICES, "tool choice")
     fields = Fields(content, f"{where}.{kind}", tables.NAMED_TOOL if kind == "tool" else tables.NOTHING)
     mode: Any = kind
-    return ToolChoice(mode=mode, name=fields.name("name") if kind == "tool" else None)
+    return ToolChoice(mode=mode, name=fields.name("name", most=MAX_NAME_CHARACTERS) if kind == "tool" else None)
 
 
 def _read_guardrail(outer: Fields) -> Guardrail | None:

@@ -161,6 +161,7 @@ def _read_choice(outer: Fields) -> Choice | None:
         return Choice(mode="tool", name=_read_name(fields))
     allowed = open_fields(fields.need("allowed_tools"), fields.place("allowed_tools"), ALLOWED)
     allowed.need("mode")
+    allowed.need("tools")
     mode = CHOICES[allowed.word("mode", ("auto", "required")) or "auto"].mode
     places = [(tool, f"{allowed.place('tools')}[{n}]") for n, tool in enumerate(allowed.items("tools"))]
     names = [_read_name(open_typed(tool, where, {"function": NAMED_TOOL})[1]) for tool, where in places]

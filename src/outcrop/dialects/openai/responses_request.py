@@ -228,6 +228,7 @@ def _read_choice(outer: Fields) -> Choice | None:
     if kind == "function":
         return Choice(mode="tool", name=fields.name("name"))
     fields.need("mode")
+    fields.need("tools")
     mode = CHOICES[fields.word("mode", ("auto", "required")) or "auto"].mode
     places = [(tool, f"tool_choice.tools[{n}]") for n, tool in enumerate(fields.items("tools"))]
     names = [open_typed(tool, where, {"function": NAMED_TOOL})[1].name("name") for tool, where in places]
