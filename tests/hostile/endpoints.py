@@ -126,7 +126,7 @@ RESPONSES_SCHEMA = with_flag(from_typing(ResponseCreateParamsNonStreaming), "str
 RESPONSES_LENIENT = _let_pass(
     IGNORED, "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention", "safety_identifier", "user",
     "detail", "max_tool_calls", "id", "status", "phase", "created_by", "summary", "annotations", "logprobs",
-    "output_schema", "include_obfuscation", "strict", "function_call_output.name",
+    "output_schema", "include_obfuscation", "strict", "response_input_item_param.FunctionCallOutput.name",
     "response_reasoning_item_param.ResponseReasoningItemParam.content", "response_reasoning_item_param.Content",
 )  # fmt: skip
 RESPONSES_OMISSIBLE = {"tools.parameters": "a function without arguments needs no schema"}

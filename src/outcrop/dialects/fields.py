@@ -16,7 +16,6 @@ import msgspec
 from outcrop.errors import RequestError
 
 MAX_DEPTH = 100
-LEAST_INTEGER, GREATEST_INTEGER = -(1 << 63), (1 << 64) - 1
 MAX_SHOWN_CHARACTERS = 80
 
 Fate = Literal["taken", "ignored", "refused"]
@@ -51,14 +50,13 @@ class _Doubled(ValueError):
 
 def decode_object(body: bytes) -> dict[str, Any]:
     """
-    Decode a body that must be one JSON object, nested at most 100 deep, without a name twice in one object, with
-    integers of at most 64 bits.
+    Decode a body that must be one JSON object, nested at most 100 deep, without a name twice in one object.
 
     Raises:
         RequestError: it is not; half of a surrogate pair in a string is not JSON text either.
     """
     try:
-        checked = msgspec.json.decode(body)
+        msgspec.json.decode(body)
         value = json.loads(body, object_pairs_hook=_to_object)
     except RecursionError as error:
         raise RequestError(f"the body is nested deeper than {MAX_DEPTH}, which is the limit") from error
@@ -70,41 +68,7 @@ def decode_object(body: bytes) -> dict[str, Any]:
         raise RequestError(f"the body is nested deeper than {MAX_DEPTH}, which is the limit")
     if not isinstance(value, dict):
         raise RequestError(f"the body is {describe(value)}, expected an object")
-    check_integers(checked, "the body")
     return value
-
-
-def check_integers(value: Any, where: str) -> None:
-    """
-    Refuse integers that can't be written for Bedrock, the log or the store: those of more than 64 bits.
-
-    Raises:
-        RequestError: there is one; the message names its place in `where`.
-    """
-    try:
-        # All that comes in is written again. Whoever writes is quicker than a walk, and says no by itself.
-        msgspec.json.encode(value)
-    except OverflowError as error:
-        place = _find_wide(value) or where
-        raise RequestError(
-            f"{place} is out of range, expected an integer from {LEAST_INTEGER} to {GREATEST_INTEGER}"
-        ) from error
-
-
-def _find_wide(value: Any) -> str:
-    level = [("", value)]
-    while level:
-        inner = []
-        for place, one in level:
-            if type(one) is int and not LEAST_INTEGER <= one <= GREATEST_INTEGER:
-                return place
-            if isinstance(one, dict):
-                named = ((str(name)[:MAX_SHOWN_CHARACTERS], member) for name, member in one.items())
-                inner += [(f"{place}.{name}" if place else name, member) for name, member in named]
-            elif isinstance(one, list):
-                inner += [(f"{place}[{n}]", member) for n, member in enumerate(one)]
-        level = inner
-    return ""
 
 
 def _to_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import msgspec
 
 from outcrop.calls import ResolvedModel, UpstreamCall
 from outcrop.errors import OutcropError
+from outcrop.turns.packing import pack_request
 from outcrop.turns.ports import Adapter, Ports
 from outcrop.turns.records import Lease, TurnOpening
 from outcrop.turns.turn import TurnPlan
@@ -138,9 +139,9 @@ class Acceptance:
     def _encode(self, request: ChatRequest, asked: ChatRequest, key: str | None) -> dict[str, Any]:
         encoded: dict[str, Any] = {}
         if self._limits.continues_interrupted:
-            encoded["request"] = msgspec.msgpack.encode(request, order="deterministic")
+            encoded["request"] = pack_request(request)
         if key is not None:
-            encoded["fingerprint"] = hashlib.sha256(msgspec.msgpack.encode(asked, order="deterministic")).hexdigest()
+            encoded["fingerprint"] = hashlib.sha256(pack_request(asked)).hexdigest()
         return encoded
 
     def _bound(self, request: ChatRequest, model: ResolvedModel) -> ChatRequest:

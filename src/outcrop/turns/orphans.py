@@ -169,7 +169,7 @@ def _plan(
         return None
     try:
         model = ports.resolve(opening.model)
-        request = msgspec.msgpack.decode(opening.request, type=ChatRequest)
+        request = unpack_request(opening.request)
         rest = continue_request(request, events, model)
         if rest is None or model.model_id != opening.model_id:
             return None

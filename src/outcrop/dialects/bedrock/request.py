@@ -55,6 +55,9 @@ def read_counted(value: Any, model: ResolvedModel) -> ChatRequest:
     """
     if not isinstance(value, dict):
         raise RequestError(f"input.converse is {describe(value)}, expected an object")
+    for name in value:
+        if name not in tables.COUNTED_CONVERSE:
+            raise RequestError(f"input.converse.{name[:80]} is not a field that is known here")
     fields = Fields(value, "", tables.COUNTED_CONVERSE)
     return _read_converse(fields, model, stream=False).chat
 

@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from outcrop.dialects.fields import check_integers
 from outcrop.errors import RequestError
 
 MAX_DEPTH = 128
@@ -26,7 +25,7 @@ class Fields(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 def parse_object(content: str | bytes, what: str) -> dict[str, Any]:
     """
-    Parse one JSON object, nested at most 128 deep, with integers of at most 64 bits.
+    Parse one JSON object, nested at most 128 deep.
 
     Raises:
         RequestError: it is none; `what` says what it should have been.
@@ -44,7 +43,6 @@ def parse_object(content: str | bytes, what: str) -> dict[str, Any]:
         raise RequestError(f"{what} is nested deeper than {MAX_DEPTH}, which is the limit")
     if not isinstance(value, dict):
         raise RequestError(f"{what} is {_name(value)}, expected a JSON object")
-    check_integers(value, what)
     return value
 
 

@@ -22,13 +22,18 @@ class ResponseNote(msgspec.Struct, frozen=True, kw_only=True, tag="openai.respon
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(ResponseNote)
+_json_decoder = msgspec.json.Decoder(ResponseNote)
 
 
 def encode_note(note: ResponseNote) -> bytes:
     """
     Encode a note.
     """
-    return _encoder.encode(note)
+    try:
+        return _encoder.encode(note)
+    except OverflowError:
+        # A schema or a call's arguments may hold integers of more than 64 bits: JSON has them, msgpack has not.
+        return msgspec.json.encode(note)
 
 
 def parse_note(encoded: bytes | None) -> ResponseNote | None:
@@ -38,6 +43,6 @@ def parse_note(encoded: bytes | None) -> ResponseNote | None:
     if encoded is None:
         return None
     try:
-        return _decoder.decode(encoded)
+        return _json_decoder.decode(encoded) if encoded.startswith(b"{") else _decoder.decode(encoded)
     except msgspec.DecodeError:
         return None
