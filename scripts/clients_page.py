@@ -39,6 +39,10 @@ Packages whose clients are not called as they are.
 """
 
 LIMITS: tuple[tuple[str, str], ...] = (
+    (
+        "@aws-sdk/client-bedrock-runtime",
+        "ends an aborted stream without an exception over HTTP/2; over HTTP/1.1 it is a bare `Error`",
+    ),
     ("awscli", "has no commands for the operations that stream, and ends a call by Ctrl-C alone"),
     ("boto3", "refuses to send a bearer key over plain HTTP, and does not sign instead; see [bedrock.md](bedrock.md)"),
     ("langchain-aws", "`ChatAnthropicBedrock` drops `base_url`; the variable `ANTHROPIC_BEDROCK_BASE_URL` works"),

@@ -126,10 +126,13 @@ RESPONSES_SCHEMA = with_flag(from_typing(ResponseCreateParamsNonStreaming), "str
 RESPONSES_LENIENT = _let_pass(
     IGNORED, "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention", "safety_identifier", "user",
     "detail", "max_tool_calls", "id", "status", "phase", "created_by", "summary", "annotations", "logprobs",
-    "output_schema", "include_obfuscation", "strict", "response_input_item_param.FunctionCallOutput.name",
+    "output_schema", "include_obfuscation", "strict", "response_input_param.FunctionCallOutput.name",
     "response_reasoning_item_param.ResponseReasoningItemParam.content", "response_reasoning_item_param.Content",
 )  # fmt: skip
-RESPONSES_OMISSIBLE = {"tools.parameters": "a function without arguments needs no schema"}
+RESPONSES_OMISSIBLE = {
+    "tools.parameters": "a function without arguments needs no schema",
+    "response_output_message_param.ResponseOutputMessageParam.type": "what has a role is a message",
+}
 
 CLAUDE_SEED: dict[str, Any] = {
     "messages": [
@@ -170,6 +173,7 @@ THINKING_SEED = {
     "stop_sequences": ["stop"],
 }
 MESSAGES_SCHEMA = with_flag(from_typing(MessageCreateParamsNonStreaming), "stream")
+MESSAGES_OMISSIBLE = {"source.media_type": "a text is plain text"}
 MESSAGES_LENIENT = {
     **_let_pass(IGNORED, "eager_input_streaming"),
     **_let_pass(OPAQUE, "citations"),
@@ -281,15 +285,15 @@ ENDPOINTS = (
     ),
     Endpoint(
         name="messages", path="/v1/messages", schema=MESSAGES_SCHEMA, read=read_anthropic,
-        seeds=(MESSAGES_SEED, THINKING_SEED), lenient=MESSAGES_LENIENT,
+        seeds=(MESSAGES_SEED, THINKING_SEED), omissible=MESSAGES_OMISSIBLE, lenient=MESSAGES_LENIENT,
     ),
     Endpoint(
         name="messages, streaming", path="/v1/messages", schema=MESSAGES_SCHEMA, read=read_anthropic,
-        seeds=({**MESSAGES_SEED, "stream": True},), lenient=MESSAGES_LENIENT, stride=7,
+        seeds=({**MESSAGES_SEED, "stream": True},), omissible=MESSAGES_OMISSIBLE, lenient=MESSAGES_LENIENT, stride=7,
     ),
     Endpoint(
         name="count_tokens", path="/v1/messages/count_tokens", schema=from_typing(MessageCountTokensParams),
-        seeds=({"model": MODEL, **CLAUDE_SEED},), read=read_anthropic, lenient=MESSAGES_LENIENT, stride=3,
+        seeds=({"model": MODEL, **CLAUDE_SEED},), read=read_anthropic, omissible=MESSAGES_OMISSIBLE, lenient=MESSAGES_LENIENT, stride=3,
     ),
     Endpoint(
         name="converse", path=f"/model/{MODEL}/converse", schema=of_operation("Converse"), read=read_aws,
@@ -305,11 +309,11 @@ ENDPOINTS = (
     ),
     Endpoint(
         name="invoke", path=f"/model/{MODEL}/invoke", schema=INVOKE_SCHEMA, read=read_aws,
-        seeds=(INVOKE_SEED,), lenient=MESSAGES_LENIENT, stride=3,
+        seeds=(INVOKE_SEED,), omissible=MESSAGES_OMISSIBLE, lenient=MESSAGES_LENIENT, stride=3,
     ),
     Endpoint(
         name="invoke-with-response-stream", path=f"/model/{MODEL}/invoke-with-response-stream", schema=INVOKE_SCHEMA,
-        seeds=(INVOKE_SEED,), read=read_aws, lenient=MESSAGES_LENIENT, stride=7,
+        seeds=(INVOKE_SEED,), read=read_aws, omissible=MESSAGES_OMISSIBLE, lenient=MESSAGES_LENIENT, stride=7,
     ),
     Endpoint(
         name="native chat", path="/api/chat", schema=UI_SCHEMA, seeds=(UI_SEED,), read=read_native,

@@ -43,6 +43,7 @@ class Asker:
     """
 
     def __init__(self, url: str) -> None:
+        self.url = url
         self._host = urlsplit(url).netloc
         self._own = threading.local()
         self._pool = ThreadPoolExecutor(CONNECTIONS)

@@ -148,6 +148,8 @@ class Explorer:
             missing = value is GONE or (value is None and not in_list)
             fitting = not base.required if missing else fits(base.shape, value)
             root = replace(base.root, base.path, value)
+            # What one kind of object forbids may make it another kind, and right again.
+            fitting = fitting or fits(self._schema, root)
             self.mutants.append(Mutant(encode(root), base.path, describe(value), fitting, base.owner))
 
     def _is_new(self, owner: str, name: str) -> bool:

@@ -2,19 +2,16 @@
 Wrong requests made systematically of the SDKs' own schemas, against a real gateway and an emulator that counts calls.
 """
 
-import json
 import secrets
 from collections.abc import Iterator
 from itertools import pairwise
 
-import msgspec
 import pytest
 
-from tests.e2e.conftest import Book
 from tests.hostile.endpoints import ENDPOINTS, MODEL, Endpoint
 from tests.hostile.exchange import Answer, Asker
+from tests.hostile.house import House, find_errors, open_house
 from tests.hostile.mutants import Explorer, Mutant
-from tests.support import Process, gateway_environment, run_outcrop
 
 REJECTED = "bedrock refused the request"
 """
@@ -27,28 +24,13 @@ How messages begin that say which rule is broken by values that fit the schema.
 """
 
 
-class House(msgspec.Struct, frozen=True):
-    """
-    Hold the running gateway, the emulator's book and a client.
-    """
-
-    gateway: Process
-    book: Book
-    asker: Asker
-
-
 @pytest.fixture(scope="module")
 def house() -> Iterator[House]:
     """
-    Run an emulator that answers at once, and a gateway before it.
+    Run an emulator and a gateway before it.
     """
-    pace = ["--first-token-ms", "0", "--tokens-per-second", "0"]
-    with run_outcrop("emulate", "--port", "0", *pace) as (_, emulator_url):
-        environ = gateway_environment(emulator_url)
-        with run_outcrop("serve", "--port", "0", environ=environ) as (gateway, url):
-            asker = Asker(url)
-            yield House(gateway, Book(emulator_url), asker)
-            asker.close()
+    with open_house() as opened:
+        yield opened
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.name)
@@ -124,10 +106,3 @@ def is_allowed(endpoint: Endpoint, mutant: Mutant) -> bool:
     known = {*names, *(".".join(pair) for pair in pairwise(names)), owner, f"{owner}.{names[-1] if names else ''}"}
     omitted = mutant.label in {"missing", "None", "''"} and not known.isdisjoint(endpoint.omissible)
     return mutant.fitting or omitted or not known.isdisjoint(endpoint.lenient)
-
-
-def find_errors(lines: list[str]) -> list[str]:
-    """
-    Find what was logged as an error, or is no log line at all.
-    """
-    return [line for line in lines if not line.startswith("{") or json.loads(line)["level"] not in {"info", "warning"}]

@@ -42,7 +42,7 @@ def build_document(operations: Sequence[Operation]) -> dict[str, Any]:
     Build the document.
     """
     types = [ErrorAnswer, *_declared_types(operations)]
-    schemas, components = msgspec.json.schema_components(types, ref_template=REF)
+    schemas, components = _without_suffix(msgspec.json.schema_components(types, ref_template=REF))
     by_type = dict(zip(map(repr, types), schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:
@@ -60,6 +60,13 @@ def build_document(operations: Sequence[Operation]) -> dict[str, Any]:
             },
         },
     }
+
+
+def _without_suffix(schemas: Any) -> Any:
+    """
+    Call types as their readers would: `Conversation`, not `ConversationJson`.
+    """
+    return msgspec.json.decode(re.sub(rb"\b([A-Z]\w*)Json\b", rb"\1", msgspec.json.encode(schemas)))
 
 
 def _declared_types(operations: Iterable[Operation]) -> list[Any]:
@@ -126,7 +133,7 @@ def _describe_answers(operation: Operation, by_type: Mapping[str, Any]) -> dict[
     refused = {"application/json": {"schema": by_type[repr(ErrorAnswer)]}}
     for status, codes in _by_status(errors).items():
         answers[str(status)] = {"description": f"refused: {', '.join(codes)}", "content": refused}
-    return answers
+    return dict(sorted(answers.items()))
 
 
 def _by_status(errors: Iterable[type[OutcropError]]) -> dict[int, list[str]]:

@@ -15,6 +15,7 @@ from outcrop.errors import RequestError
 from outcrop.turns.endings import log_end, to_interruption
 from outcrop.turns.fold import CHARACTERS_PER_TOKEN, add_usage, estimate_usage
 from outcrop.turns.keeping import read_events, to_kept
+from outcrop.turns.packing import unpack_request
 from outcrop.turns.ports import Adapter, Ports, StreamDecoder
 from outcrop.turns.records import Lease, TurnStatus, TurnSummary
 from outcrop.turns.turn import TurnPlan

@@ -159,7 +159,9 @@ def _read_image(fields: Fields) -> ImagePart:
     if kind != "base64":
         raise RequestError(f"{source.place('type')} is {kind!r}, expected 'base64'")
     source.need("media_type")
-    return ImagePart(media_type=source.word("media_type", _IMAGES) or "", data=source.base64("data"), cache_ttl=_mark(fields))
+    return ImagePart(
+        media_type=source.word("media_type", _IMAGES) or "", data=source.base64("data"), cache_ttl=_mark(fields)
+    )
 
 
 def _read_document(fields: Fields) -> DocumentPart:
@@ -184,7 +186,6 @@ def _read_bytes(source: Fields) -> tuple[str, bytes]:
 
 
 def _read_plain(source: Fields) -> tuple[str, bytes]:
-    source.need("media_type")
     source.word("media_type", ("text/plain",))
     return "text/plain", source.need_text("data").encode()
 
