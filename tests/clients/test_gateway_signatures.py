@@ -41,6 +41,7 @@ PIXEL = base64.b64encode(
         "0000000d49444154789c6360000002000001e221bc330000000049454e44ae426082"
     )
 ).decode()
+IMAGE_TOKENS = 100
 SCRIPT = Path(__file__).parent / "js" / "call.mjs"
 
 
@@ -130,6 +131,7 @@ def test_the_lists_take_a_signature(servers: tuple[str, Book]) -> None:
         (ALICE_ID, BOB_SECRET, "InvalidSignatureException"),
         ("AKIAIOSFODNN7EXAMPLE", ALICE_SECRET, "UnrecognizedClientException"),
     ],
+    ids=["wrong secret", "unknown key"],
 )
 @proves("boto3", "errors before")
 def test_a_wrong_key_is_refused(servers: tuple[str, Book], book: Book, key_id: str, secret: str, code: str) -> None:
@@ -238,6 +240,8 @@ def test_anthropic_bedrock_calls_tools_and_sends_images(servers: tuple[str, Book
         result = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": call.id, "content": "sunny"}]}
         history += [{"role": "assistant", "content": message.content}, result]
         assert client.messages.create(**ask, messages=history).content
+        bare = client.messages.create(**ask, messages=[{"role": "user", "content": "how is the weather there?"}])
+    assert message.usage.input_tokens >= bare.usage.input_tokens + IMAGE_TOKENS
 
 
 @proves("anthropic (Python), AnthropicBedrock", "cancellation")

@@ -53,7 +53,7 @@ def environment(emulator: str, path: Path, **settings: str) -> dict[str, str]:
     Return the environment of a gateway that keeps conversations in a file.
     """
     keys = json.dumps({name: digest for name, (_, digest) in KEYS.items()})
-    return gateway_environment(emulator, database_url=str(path), api_keys=keys, **settings)
+    return gateway_environment(emulator, **{"database_url": str(path), "api_keys": keys, **settings})
 
 
 @pytest.fixture(scope="module")

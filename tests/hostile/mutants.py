@@ -117,7 +117,9 @@ class Explorer:
     def _look_into(self, base: Base, shape: Shape, value: dict[str, Any]) -> None:
         if self._is_new(shape.name, UNKNOWN):
             path = (*base.path, UNKNOWN)
-            self.mutants.append(Mutant(encode(replace(base.root, path, 1)), path, "unknown", fitting=False, owner=shape.name))
+            self.mutants.append(
+                Mutant(encode(replace(base.root, path, 1)), path, "unknown", fitting=False, owner=shape.name)
+            )
         for name, member in shape.members.items():
             path = (*base.path, name)
             if value.get(name) is not None:

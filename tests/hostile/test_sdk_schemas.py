@@ -17,8 +17,8 @@ REJECTED = "bedrock refused the request"
 """
 How our message of a refusal by Bedrock itself begins: rules of one model, which no schema knows.
 """
-UNPLACED = ("the body is not JSON", REJECTED)
-RULES = (f"model {MODEL!r} does not", "the reasoning budget", "there is no item", "messages[")
+UNPLACED = ("the body is not JSON", REJECTED, "messages[0].parts[")
+RULES = (f"model {MODEL!r} does not", "the reasoning budget", "there is no item")
 """
 How messages begin that say which rule is broken by values that fit the schema.
 """
@@ -78,7 +78,7 @@ def judge(endpoint: Endpoint, mutant: Mutant, answer: Answer) -> str | None:
     """
     Say what is wrong with an answer.
     """
-    place = f"{mutant.place()} {mutant.label}: "
+    place = f"{mutant.place()} {mutant.label} ({mutant.owner}): "
     names = [name for name in mutant.path if isinstance(name, str)]
     if answer.closes:
         return f"{place}the connection is closed: {answer}"

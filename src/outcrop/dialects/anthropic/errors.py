@@ -37,7 +37,7 @@ BY_STATUS: Mapping[int, tuple[int, str]] = {
     529: OVERLOADED,
 }
 """
-What has no row is an `api_error`, with our status if that is one of a server, else 500.
+What has no row is an `invalid_request_error` where it is the client's fault, else an `api_error`.
 """
 
 Failure = OutcropError | StreamFailed
@@ -67,4 +67,6 @@ def to_error_object(failure: Failure, request_id: str) -> dict[str, Any]:
 
 def _find_row(failure: Failure) -> tuple[int, str]:
     row = BY_CODE.get(failure.code) or BY_STATUS.get(failure.status)
+    if row is None and 400 <= failure.status < 500:
+        return BY_STATUS[400]
     return row or (max(failure.status, 500), "api_error")
