@@ -4,8 +4,10 @@ PORT ?= 8080
 HOST ?= 127.0.0.1
 PYTEST = .venv/bin/coverage run -m pytest -q
 # Tests with real processes, browsers and foreign clients have deadlines: they run one after the other.
-SERVICE_TESTS = tests/e2e tests/hostile tests/clients tests/page tests/commands
-UNIT_TESTS = $(filter-out $(SERVICE_TESTS) tests/__pycache__ tests/support.py tests/redis_server.py,$(wildcard tests/*))
+SERVICE_TESTS = tests/e2e tests/hostile tests/page tests/commands
+# Foreign clients mostly wait for their own start: two files at once, each with servers of its own.
+CLIENT_TESTS = tests/clients
+UNIT_TESTS = $(filter-out $(SERVICE_TESTS) $(CLIENT_TESTS) tests/__pycache__ tests/support.py tests/redis_server.py tests/postgres_server.py,$(wildcard tests/*))
 
 .PHONY: help setup setup-dev run check fix test chaos bench lock clean
 
@@ -45,6 +47,7 @@ test: setup-dev
 	.venv/bin/coverage erase
 	$(PYTEST) -n 2 $(UNIT_TESTS)
 	$(PYTEST) $(SERVICE_TESTS)
+	$(PYTEST) -n 2 --dist loadfile $(CLIENT_TESTS)
 	.venv/bin/coverage combine --quiet
 	.venv/bin/coverage report --skip-covered
 

@@ -4,7 +4,7 @@ Run every benchmark: `python -m benchmarks [--quick]`. Further arguments go to `
 
 import sys
 
-from benchmarks import decoding, dialects, rendering, streams
+from benchmarks import decoding, dialects, history, rendering, streams
 
 QUICK = ["--streams", "50,400", "--seconds", "3", "--rounds", "1"]
 QUICK_DIALECTS = ["--seconds", "2", "--whole-seconds", "1", "--rounds", "1"]
@@ -26,7 +26,9 @@ def main() -> int:
     print("\nstreams: what one token costs from Bedrock to the browser\n")
     failed = streams.main(words) or failed
     print("\ndialects: what a token and a whole answer cost in each\n")
-    return dialects.main(of_dialects) or failed
+    failed = dialects.main(of_dialects) or failed
+    print("\nhistory: what kept conversations cost\n")
+    return history.main(["--sizes", "1000"] if of_dialects else []) or failed
 
 
 if __name__ == "__main__":

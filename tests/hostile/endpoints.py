@@ -294,7 +294,8 @@ ENDPOINTS = (
     ),
     Endpoint(
         name="count_tokens", path="/v1/messages/count_tokens", schema=from_typing(MessageCountTokensParams),
-        seeds=({"model": MODEL, **CLAUDE_SEED},), read=read_anthropic, omissible=MESSAGES_OMISSIBLE, lenient=MESSAGES_LENIENT, stride=3,
+        seeds=({"model": MODEL, **CLAUDE_SEED},), read=read_anthropic,
+        omissible=MESSAGES_OMISSIBLE, lenient=MESSAGES_LENIENT, stride=3,
     ),
     Endpoint(
         name="converse", path=f"/model/{MODEL}/converse", schema=of_operation("Converse"), read=read_aws,

@@ -109,8 +109,9 @@ def read_openai(answer: Answer) -> tuple[int, str]:
     """
     error = OPENAI._make_status_error_from_response(_response(answer))
     body: Any = error.body
-    assert isinstance(body, dict) and {"message", "type", "param", "code"} == set(body), answer
-    assert error.type and error.code and error.request_id, answer
+    assert isinstance(body, dict), answer
+    assert set(body) == {"message", "type", "param", "code"}, answer
+    assert all((error.type, error.code, error.request_id)), answer
     return error.status_code, str(body["message"])
 
 
@@ -120,7 +121,8 @@ def read_anthropic(answer: Answer) -> tuple[int, str]:
     """
     error = ANTHROPIC._make_status_error_from_response(_response(answer))
     body: Any = error.body
-    assert isinstance(body, dict) and body["type"] == "error" and error.request_id == body["request_id"], answer
+    assert isinstance(body, dict), answer
+    assert (body["type"], body["request_id"]) == ("error", error.request_id), answer
     assert body["error"]["type"].endswith(("_error", "request_too_large")), answer
     return error.status_code, str(body["error"]["message"])
 
@@ -130,7 +132,8 @@ def read_aws(answer: Answer) -> tuple[int, str]:
     Read a refusal as botocore does.
     """
     raw = {"status_code": answer.status, "headers": answer.headers, "body": answer.body}
-    parsed = create_parser("rest-json").parse(raw, operation_model("Converse").output_shape)
+    shape: Any = operation_model("Converse").output_shape
+    parsed = create_parser("rest-json").parse(raw, shape)
     assert parsed["Error"]["Code"].endswith("Exception"), answer
     return parsed["ResponseMetadata"]["HTTPStatusCode"], parsed["Error"]["Message"]
 

@@ -19,7 +19,7 @@ from tests.emulator.referee import SAMPLES, operation_model
 Kind = Literal["object", "map", "list", "text", "whole", "number", "flag", "word", "any", "either"]
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 TYPED = {str: "text", int: "whole", float: "number", bool: "flag", object: "any", Any: "any"}
-SCALARS: Mapping[str, Any] = {"text": "x", "whole": 1, "number": 1, "flag": True, "any": {}}
+SCALARS: Mapping[str, Any] = {"whole": 1, "number": 1, "flag": True, "any": {}}
 HINTS: Mapping[str, Any] = {
     "arguments": "{}",
     "blob": b64encode(b"x").decode(),
@@ -120,24 +120,27 @@ def sample(shape: Shape, field: str = "") -> Any:
     """
     Return the smallest value that fits a shape and means something in a field of that name.
     """
-    if field in HINTS and fits(shape, HINTS[field]):
-        return HINTS[field]
-    if shape.name in SAMPLES and fits(shape, SAMPLES[shape.name]):
-        return SAMPLES[shape.name]
-    if shape.kind == "either":
-        return sample(shape.inner[0], field)
-    if shape.kind == "object":
-        names = [name for name, member in shape.members.items() if member.required]
-        names = [min(shape.members)] if shape.is_tagged else names
-        return {name: sample(shape.members[name].shape, name) for name in names}
-    if shape.kind in {"list", "map"}:
-        inner = sample(shape.inner[0], field)
-        return [inner] if shape.kind == "list" else {"key": inner}
-    if shape.kind == "word":
-        return shape.words[0]
-    if shape.kind == "text" and shape.low:
-        return "x" * int(shape.low)
-    return shape.low if shape.low is not None and shape.kind in {"whole", "number"} else SCALARS[shape.kind]
+    for known in (HINTS.get(field), SAMPLES.get(shape.name)):
+        if known is not None and fits(shape, known):
+            return known
+    match shape.kind:
+        case "either":
+            made = sample(shape.inner[0], field)
+        case "object":
+            names = [name for name, member in shape.members.items() if member.required]
+            names = [min(shape.members)] if shape.is_tagged else names
+            made = {name: sample(shape.members[name].shape, name) for name in names}
+        case "list":
+            made = [sample(shape.inner[0], field)]
+        case "map":
+            made = {"key": sample(shape.inner[0], field)}
+        case "word":
+            made = shape.words[0]
+        case "text":
+            made = "x" * int(shape.low or 1)
+        case _:
+            made = SCALARS[shape.kind] if shape.low is None else shape.low
+    return made
 
 
 @cache
@@ -155,6 +158,14 @@ def from_typing(hint: Any) -> Shape:
         return from_typing(arguments[0])
     if origin is Literal:
         return Shape(name=str(hint), kind="word", words=arguments)
+    if origin is not None:
+        return _from_generic(hint, origin, arguments)
+    if hint in TYPED:
+        return Shape(name=str(hint), kind=typing.cast("Kind", TYPED[hint]))
+    raise LookupError(str(hint))
+
+
+def _from_generic(hint: Any, origin: Any, arguments: tuple[Any, ...]) -> Shape:
     if origin in {typing.Union, types.UnionType}:
         inner = tuple(shape for argument in arguments if (shape := _find_typing(argument)) is not None)
         if not inner:
@@ -162,10 +173,8 @@ def from_typing(hint: Any) -> Shape:
         return inner[0] if len(inner) == 1 else Shape(name=str(hint), kind="either", inner=inner)
     if origin in {dict, Mapping}:
         return Shape(name=str(hint), kind="map", inner=(from_typing(arguments[1]),))
-    if origin is not None and issubclass(origin, Iterable) and len(arguments) == 1 and origin.__module__ != "typing":
+    if issubclass(origin, Iterable) and len(arguments) == 1:
         return Shape(name=str(hint), kind="list", inner=(from_typing(arguments[0]),))
-    if hint in TYPED:
-        return Shape(name=str(hint), kind=typing.cast("Kind", TYPED[hint]))
     raise LookupError(str(hint))
 
 
@@ -181,7 +190,7 @@ def _typed_members(typed_dict: Any) -> dict[str, Member]:
     hints = typing_extensions.get_type_hints(typed_dict, include_extras=True)
     members = {}
     for name, hint in hints.items():
-        mark = get_origin(hint)
+        mark: Any = get_origin(hint)
         required = mark is typing_extensions.Required or (
             name in typed_dict.__required_keys__ and mark is not typing_extensions.NotRequired
         )

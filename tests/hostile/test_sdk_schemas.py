@@ -43,7 +43,6 @@ def test_every_mutant_is_served_or_refused_well(house: House, endpoint: Endpoint
     results = explore(house.asker, endpoint)
     complaints = [complaint for mutant, answer in results if (complaint := judge(endpoint, mutant, answer))]
     called = sum(answer.status == 200 or REJECTED.encode() in answer.body for _, answer in results)
-    print(endpoint.name, len(results), called)
     assert not complaints, f"{len(complaints)} of {len(results)}:\n" + "\n".join(complaints)
     assert len(house.book.calls()) == called
     assert find_errors(house.gateway.lines[said:]) == []

@@ -1,0 +1,145 @@
+"""
+PostgreSQL's lock of a server that keeps its running turns in memory: it must be the only one of its database.
+
+The lock belongs to a connection. When that is lost, as when PostgreSQL is restarted, the lock is gone: another server could
+take it and end our turns. So it is watched; until it is ours again, nothing is written.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import structlog
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from outcrop.errors import StoreError
+
+EXCLUSIVE_KEY = 0x6F757463726F70
+WATCH_SECONDS = 5.0
+AGAIN_SECONDS = 0.5
+TAKEN = (
+    "another server has this database, and this one keeps its running turns in memory; "
+    "several servers on one database need a turn log in Redis (OUTCROP_TURN_LOG=redis://…)"
+)
+
+logger = structlog.get_logger(__name__)
+
+
+class ServerLock:
+    """
+    Hold the lock. Made by `hold`.
+
+    Attributes:
+        held: set while the lock is ours.
+    """
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self.held = asyncio.Event()
+        self._engine = engine
+        self._is_taken = False
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def hold(cls, engine: AsyncEngine) -> AsyncIterator["ServerLock"]:
+        """
+        Take the lock, and keep it for as long as the block runs. The engine makes a new connection each time.
+
+        Raises:
+            StoreError: another server has it.
+        """
+        lock = cls(engine)
+        connection = await lock.take()
+        if connection is None:
+            raise StoreError(TAKEN)
+        watching = asyncio.create_task(lock.watch(connection), name="lock of the database")
+        try:
+            yield lock
+        finally:
+            watching.cancel()
+            await asyncio.wait({watching})
+
+    async def wait(self, seconds: float) -> None:
+        """
+        Wait until the lock is ours.
+
+        Raises:
+            StoreError: it isn't after this time.
+        """
+        try:
+            await asyncio.wait_for(self.held.wait(), seconds)
+        except TimeoutError:
+            lost = "the database can't be reached, and its lock is lost until it can; try again"
+            raise StoreError(TAKEN if self._is_taken else lost) from None
+
+    async def take(self) -> AsyncConnection | None:
+        """
+        Take the lock on a new connection; return that, or None where another has the lock.
+        """
+        connection = await self._engine.connect()
+        try:
+            await connection.execution_options(isolation_level="AUTOCOMMIT")
+            if await connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": EXCLUSIVE_KEY}):
+                self.held.set()
+                return connection
+        except BaseException:
+            await _drop(connection)
+            raise
+        await _drop(connection)
+        return None
+
+    async def watch(self, connection: AsyncConnection) -> None:
+        """
+        See that the lock stays ours, and take it again when it was lost; until it is cancelled.
+        """
+        while True:
+            try:
+                await self._follow(connection)
+            finally:
+                self.held.clear()
+                await _drop(connection)
+            logger.warning("the lock of the database was lost; taking it again")
+            connection = await self._take_again()
+            logger.info("the lock of the database is held again")
+
+    async def _follow(self, connection: AsyncConnection) -> None:
+        """
+        Return when the connection is lost.
+        """
+        lost = asyncio.Event()
+        driver = (await connection.get_raw_connection()).driver_connection
+        assert driver is not None
+        driver.add_termination_listener(lambda _: lost.set())
+        while not lost.is_set() and not driver.is_closed():
+            try:
+                await asyncio.wait_for(lost.wait(), WATCH_SECONDS)
+            except TimeoutError:
+                try:
+                    await asyncio.wait_for(connection.scalar(text("SELECT 1")), WATCH_SECONDS)
+                except (SQLAlchemyError, OSError):
+                    return
+
+    async def _take_again(self) -> AsyncConnection:
+        while True:
+            try:
+                connection = await self.take()
+            except (SQLAlchemyError, OSError):
+                connection = None
+            else:
+                if connection is None and not self._is_taken:
+                    logger.error("another server has taken the database; nothing is written until it lets go")
+                self._is_taken = connection is None
+            if connection is not None:
+                return connection
+            await asyncio.sleep(AGAIN_SECONDS)
+
+
+async def _drop(connection: AsyncConnection) -> None:
+    """
+    Close a connection for good; the lock goes with it.
+    """
+    with contextlib.suppress(SQLAlchemyError, OSError):
+        await connection.invalidate()
+    with contextlib.suppress(SQLAlchemyError, OSError):
+        await connection.close()
