@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ async def fill(database: Database, size: int) -> None:
     """
     randomly = random.Random(size)
     for number in range(size // MESSAGES_PER_CONVERSATION):
-        await database.write(lambda connection, n=number: _write_conversation(connection, n, randomly))
+        await database.write(partial(_write_conversation, number=number, randomly=randomly))
 
 
 async def _write_conversation(connection: AsyncConnection, number: int, randomly: random.Random) -> None:
