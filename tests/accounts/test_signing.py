@@ -49,7 +49,7 @@ def test_a_name_is_one_principal_with_either_key() -> None:
     assert authenticator.authenticate([(b"x-api-key", key.encode())]) == found.principal
 
 
-@pytest.mark.parametrize("carried", [KEY_ID, SECRET, f"{KEY_ID}:{SECRET}"])
+@pytest.mark.parametrize("carried", [KEY_ID, SECRET, f"{KEY_ID}:{SECRET}"], ids=["key id", "secret", "pair"])
 def test_a_pair_is_no_bearer_key(carried: str) -> None:
     """
     Keys that sign are for signing: neither half is let in as a bearer key, and keys are needed where only they are set.
