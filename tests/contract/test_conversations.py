@@ -5,6 +5,7 @@ One contract for kept conversations and the ledger, run over every database.
 import asyncio
 from typing import Any
 
+import msgspec
 import pytest
 
 from outcrop.errors import RequestError, StoreError
@@ -12,7 +13,15 @@ from outcrop.history import recorder
 from outcrop.history.conversations import Conversations
 from outcrop.history.database import Database, StorageFull
 from outcrop.history.recorder import DatabaseLedger
-from outcrop.history.records import NewMessage, RevisionConflict, TurnDraft, UnknownConversation, answer_id_of
+from outcrop.history.records import (
+    NewMessage,
+    RevisionConflict,
+    StoredMessage,
+    TurnDraft,
+    UnknownConversation,
+    answer_id_of,
+)
+from outcrop.history.transfer import parse_archive, to_markdown
 from outcrop.turns.records import KeptAnswer, TurnSummary
 from outcrop.types import (
     DocumentPart,
@@ -504,3 +513,71 @@ async def test_hostile_names_find_nothing_and_break_nothing(keeping: Keeping, na
     if not name.isprintable() or len(name) > 256:
         with pytest.raises(RequestError):
             await keeping.begin(name, ask("hello"))
+
+
+async def test_a_conversation_can_be_taken_out_and_put_in_again(keeping: Keeping) -> None:
+    """
+    With all its branches, files, counts and failures; under a name of its own where the old one is taken.
+    """
+    image = ImagePart(media_type="image/png", data=b"\x00png")
+    prompt = NewMessage(message_id="p", role="user", parts=(image, TextPart(text="zirconium?")))
+    first = await keeping.begin("c", prompt)
+    await keeping.end(first)
+    second = await keeping.begin("c", parent="p")
+    await keeping.end(second, MessageStart(), TextDelta("half"), StreamFailed(code="throttled", message="busy"))
+    archive = await keeping.conversations.export(ALICE, "c")
+    written = msgspec.json.encode(archive)
+    made = await keeping.conversations.import_archive(ALICE, parse_archive(written))
+    assert made.conversation_id != "c"
+    again = await keeping.conversations.export(ALICE, made.conversation_id)
+    assert [without_turn(message) for message in again.messages] == [without_turn(each) for each in archive.messages]
+    theirs = await keeping.conversations.import_archive(BOB, parse_archive(written))
+    assert (theirs.conversation_id, theirs.title, theirs.leaf_id) == ("c", "hello there", answer_id_of(second))
+    assert len((await keeping.conversations.search(BOB, "zirconium")).found) == 1
+    assert await keeping.ledger.find_unfinished(limit=10) == []
+
+
+def without_turn(message: StoredMessage) -> StoredMessage:
+    """
+    Pass over what a conversation that was put in does not have.
+    """
+    return msgspec.structs.replace(message, turn_id=None)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"version": 2},
+        {"messages": [{"messageId": "x"}]},
+        {"messages": "all"},
+    ],
+)
+async def test_what_was_not_exported_is_refused(keeping: Keeping, change: dict[str, Any]) -> None:
+    """
+    The refusal says what was expected.
+    """
+    await keeping.talk("c", "hello")
+    archive = msgspec.json.decode(msgspec.json.encode(await keeping.conversations.export(ALICE, "c")))
+    with pytest.raises(RequestError):
+        parse_archive(msgspec.json.encode(archive | change))
+
+
+async def test_messages_that_do_not_hang_together_are_refused(keeping: Keeping) -> None:
+    """
+    A message must come after the one that it follows, once.
+    """
+    await keeping.talk("c", "hello")
+    archive = await keeping.conversations.export(ALICE, "c")
+    for messages in (archive.messages[::-1], (*archive.messages, archive.messages[0])):
+        with pytest.raises(RequestError):
+            parse_archive(msgspec.json.encode(msgspec.structs.replace(archive, messages=messages)))
+
+
+async def test_a_branch_as_markdown(keeping: Keeping) -> None:
+    """
+    What a person would read: who says what, and how it ended.
+    """
+    turn_id = await keeping.begin("c", ask("hello"))
+    await keeping.end(turn_id, MessageStart(), TextDelta("half"), StreamFailed(code="throttled", message="busy"))
+    path = await keeping.conversations.path(ALICE, "c", answer_id_of(turn_id))
+    assert to_markdown("Title", path) == "# Title\n\n## You\n\nhello\n\n## claude\n\nhalf\n\n*(failed: busy)*\n"

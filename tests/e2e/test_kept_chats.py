@@ -284,6 +284,24 @@ def test_search_over_http(url: str) -> None:
     assert hit["snippet"][mark["start"] : mark["end"]] == "zirconium"
 
 
+def test_export_and_import_over_http(url: str) -> None:
+    """
+    What was taken out by one caller can be put in by another; as Markdown it can be read.
+    """
+    say(url, "exported", message("hello", "u1"))
+    taken = request(url, "GET", "/api/conversations/exported/export", headers=ALICE)
+    as_json = {**BOB, "content-type": "application/json"}
+    put = request(url, "POST", "/api/conversations/import", taken.content, as_json)
+    assert (put.status, put.json["id"]) == (201, "exported")
+    mine, theirs = open_kept(url, "exported").json, open_kept(url, "exported", by=BOB).json
+    assert texts_of(mine) == texts_of(theirs)
+    page = request(url, "GET", "/api/conversations/exported/export?format=markdown", headers=ALICE)
+    assert page.headers["content-type"].startswith("text/markdown")
+    assert page.content.decode().startswith("# hello\n\n## You\n\nhello\n\n## llama3\n\n")
+    refused = request(url, "POST", "/api/conversations/import", b'{"version": 1}', as_json)
+    assert (refused.status, refused.error["code"]) == (400, "invalid_request")
+
+
 async def test_a_killed_server_loses_nothing_that_was_acknowledged(emulator: str, tmp_path: Path, book: Book) -> None:
     """
     After kill -9 in mid-answer, what was completed is whole, and what ran is interrupted; nobody sees it running.

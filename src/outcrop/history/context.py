@@ -48,7 +48,7 @@ def _split(message: StoredMessage, model: str) -> Iterable[tuple[Role, list[Part
     spoken: list[tuple[Role, list[Part]]] = []
     said: list[Part] = []
     results: list[Part] = []
-    for part in _parts_of(message):
+    for part in parts_of(message):
         if isinstance(part, ToolResultPart):
             results.append(part)
             continue
@@ -61,7 +61,10 @@ def _split(message: StoredMessage, model: str) -> Iterable[tuple[Role, list[Part
     return spoken
 
 
-def _parts_of(message: StoredMessage) -> Iterable[Part]:
+def parts_of(message: StoredMessage) -> Iterable[Part]:
+    """
+    Give the parts of a message: those that it has, and those that its log folds to, in order.
+    """
     log: list[StreamEvent] = []
     for each in message.content:
         if isinstance(each, Part):

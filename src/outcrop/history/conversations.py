@@ -19,6 +19,7 @@ from outcrop.history.records import Conversation, NewMessage, RevisionConflict, 
 from outcrop.history.rows import find_conversation, read_messages, to_conversation
 from outcrop.history.search import Hit, Snippet, find_entries, index_entry, make_snippet, parse_query
 from outcrop.history.tables import conversations, messages
+from outcrop.history.transfer import Archive, put_in, take_out
 
 MAX_TITLE_CHARACTERS = 200
 MAX_PAGE = 100
@@ -217,6 +218,22 @@ class Conversations:
         Take back a deletion. Harmless where there was none.
         """
         return await self._set(owner, conversation_id, {"deleted_at": None}, None, deleted=True)
+
+    async def export(self, owner: str, conversation_id: str) -> Archive:
+        """
+        Take a conversation out, with all of its branches.
+
+        Raises:
+            UnknownConversation: there is none of this owner.
+        """
+        return await self._database.read(lambda connection: take_out(connection, owner, conversation_id))
+
+    async def import_archive(self, owner: str, archive: Archive) -> Conversation:
+        """
+        Put a conversation in; it gets another name where its own is taken.
+        """
+        now = self._clock_ms()
+        return await self._database.write(lambda connection: put_in(connection, owner, archive, now))
 
     async def purge(self, *, deleted_before: int) -> int:
         """

@@ -5,14 +5,21 @@ Kept conversations: list, open, search, change, delete and take back. See docs/h
 import re
 from typing import Any
 
+import msgspec
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
 from outcrop.errors import RequestError
 from outcrop.history.conversations import Conversations
 from outcrop.history.records import Conversation, RevisionConflict, UnknownConversation
+from outcrop.history.transfer import parse_archive, to_markdown
 from outcrop.server.api import Call, Given, NotModified, Operation, Reply
+from outcrop.server.chat_http import NO_STORE, read_body, require_json
 from outcrop.server.conversation_types import (
     BranchJson,
     Change,
     ConversationJson,
+    ExportQuery,
     FoundPageJson,
     ListQuery,
     OpenQuery,
@@ -27,6 +34,7 @@ from outcrop.turns.service import TurnService
 
 PATH = "/api/conversations/{conversation_id}"
 TAG = "conversations"
+MAX_ARCHIVE_BYTES = 64 << 20
 ETAG = re.compile(r'(?:W/)?"(\d{1,15})"')
 IF_MATCH = {"If-Match": "the ETag of the conversation that the change is meant for"}
 
@@ -76,6 +84,8 @@ class ConversationRoutes:
             self._changing(),
             self._deleting(),
             self._restoring(),
+            self._exporting(),
+            self._importing(),
         ]
 
     def _listing(self) -> Operation:
@@ -148,6 +158,31 @@ class ConversationRoutes:
             serve=self.restore,
         )
 
+    def _exporting(self) -> Operation:
+        return Operation(
+            **READING,
+            path=f"{PATH}/export",
+            name="exportConversation",
+            summary="Take a conversation out: all of it as JSON, or the branch that is shown as Markdown",
+            serve=self.export,
+            query=ExportQuery,
+            given={200: Given(says="the conversation", media_type="*/*")},
+        )
+
+    def _importing(self) -> Operation:
+        return Operation(
+            tag=TAG,
+            action="change_conversations",
+            method="POST",
+            path="/api/conversations/import",
+            name="importConversation",
+            summary="Put a conversation in that was taken out as JSON; it gets another id where its own is taken",
+            serve=self.put_in,
+            reads_body="application/json",
+            given={201: Given(says="the new conversation", type=ConversationJson)},
+            errors=(UnknownConversation,),
+        )
+
     async def list_page(self, call: Call) -> Reply:
         """
         List conversations.
@@ -211,6 +246,29 @@ class ConversationRoutes:
         if status is not None and status.state == "running":
             await self._turns.stop(status.turn_id, owner=call.owner)
         return _answer(deleted)
+
+    async def export(self, call: Call) -> ASGIApp:
+        """
+        Take a conversation out.
+        """
+        query: ExportQuery = call.query
+        conversations, name = self._conversations(), call.name("conversation_id")
+        if query.format == "json":
+            archive = await conversations.export(call.owner, name)
+            return Response(msgspec.json.encode(archive), 200, NO_STORE, media_type="application/json")
+        found = await conversations.find(call.owner, name)
+        path = [] if found.leaf_id is None else await conversations.path(call.owner, name, found.leaf_id)
+        return Response(to_markdown(found.title, path), 200, NO_STORE, media_type="text/markdown")
+
+    async def put_in(self, call: Call) -> Reply:
+        """
+        Put a conversation in.
+        """
+        conversations = self._conversations()
+        require_json(call.request)
+        archive = parse_archive(await read_body(call.request, MAX_ARCHIVE_BYTES))
+        made = await conversations.import_archive(call.owner, archive)
+        return Reply(body=to_conversation_json(made), status=201, etag=_etag(made))
 
     async def restore(self, call: Call) -> Reply:
         """

@@ -142,6 +142,14 @@ class SearchQuery(_Json, frozen=True, kw_only=True):
     cursor: Cursor | None = None
 
 
+class ExportQuery(_Json, frozen=True, kw_only=True):
+    """
+    Say how to write it: all branches as JSON, or the one that is shown as Markdown.
+    """
+
+    format: Literal["json", "markdown"] = "json"
+
+
 class Change(_Json, frozen=True, kw_only=True):
     """
     Change one thing of a conversation: its title, whether it is pinned, or the branch that is shown.
@@ -224,10 +232,10 @@ def _to_message_json(shown: ShownMessage, region: str) -> MessageJson:
 
 
 def _to_parts(message: StoredMessage, region: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    if message.turn_id is None:
+    if all(isinstance(each, Part) for each in message.content) and message.turn_id is None:
         return to_prompt_parts([each for each in message.content if isinstance(each, Part)]), {}
     opening = UiStreamOpening(
-        turn_id=message.turn_id, model=message.model or "", region=region, message_id=message.message_id
+        turn_id=message.turn_id or "", model=message.model or "", region=region, message_id=message.message_id
     )
     closing = UiStreamClosing(
         usage=message.usage, duration_ms=message.duration_ms, ttft_ms=message.ttft_ms, cost_usd=message.cost_usd

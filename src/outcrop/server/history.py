@@ -67,7 +67,10 @@ async def keep_house(kept: Kept, ports: Ports, turns: TurnService, settings: Set
     recovery = Recovery(ports, turns.runs, unknown_seconds=unknown_seconds)
     if is_only_one:
         # Nothing runs yet: what is open is over, and nobody should see it running.
-        await recovery.sweep()
+        try:
+            await recovery.sweep()
+        except StoreError as error:
+            logger.warning("open answers could not be looked for", reason=error.message)
     tasks = [
         asyncio.create_task(recovery.run(), name="recovery of open answers"),
         asyncio.create_task(_clean(kept.conversations, settings), name="deletion of old conversations"),

@@ -1,0 +1,178 @@
+"""
+Take a conversation out, whole, and put it in again: every branch, every file, every count.
+
+The form is JSON with a version. What is put in belongs to whoever does it, under a name of its own where the old one is
+taken; its turns are not turns of this server, so their names stay out.
+"""
+
+import secrets
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from outcrop.errors import RequestError
+from outcrop.history.branches import check_id
+from outcrop.history.content import digest_content, encode_content, to_text
+from outcrop.history.context import parts_of
+from outcrop.history.records import Conversation, StoredMessage
+from outcrop.history.rows import USAGE_COLUMNS, find_conversation, read_messages, to_conversation
+from outcrop.history.search import index_entry
+from outcrop.history.tables import blobs, conversations, messages
+from outcrop.types import DocumentPart, ImagePart, ReasoningPart, TextPart, ToolResultPart, ToolUsePart
+
+VERSION = 1
+COPIED = ("client_id", "model", "model_id", "cost_usd", "ttft_ms", "duration_ms", "created_at")
+MAX_MESSAGES = 20_000
+MAX_TITLE_CHARACTERS = 200
+
+
+class Archive(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """
+    Hold a conversation outside of the database. Messages come parents first.
+    """
+
+    version: int
+    conversation: Conversation
+    messages: tuple[StoredMessage, ...]
+
+
+def parse_archive(content: bytes) -> Archive:
+    """
+    Parse what `Archive` was written as.
+
+    Raises:
+        RequestError: it is something else, of another version, too long, or its messages do not hang together.
+    """
+    try:
+        archive = msgspec.json.decode(content, type=Archive)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise RequestError(f"the body is no conversation that was exported: {error}") from error
+    if archive.version != VERSION:
+        raise RequestError(f"the conversation is of version {archive.version}, expected {VERSION}")
+    if len(archive.messages) > MAX_MESSAGES:
+        raise RequestError(f"the conversation has {len(archive.messages)} messages, limit is {MAX_MESSAGES}")
+    check_id(archive.conversation.conversation_id)
+    seen: set[str] = set()
+    for message in archive.messages:
+        check_id(message.message_id)
+        if message.message_id in seen or not message.message_id:
+            raise RequestError(f"the message {message.message_id[:80]!r} is there twice, or has no name")
+        if message.parent_id is not None and message.parent_id not in seen:
+            raise RequestError(f"message {message.message_id[:80]!r} follows one that does not come before it")
+        seen.add(message.message_id)
+    return archive
+
+
+async def take_out(connection: AsyncConnection, owner: str, conversation_id: str) -> Archive:
+    """
+    Read a whole conversation. See `Conversations.export`.
+    """
+    row = await find_conversation(connection, owner, conversation_id)
+    found = select(messages.c.key).where(messages.c.conversation_key == row.key).order_by(messages.c.key)
+    keys = [each.key for each in await connection.execute(found)]
+    kept = await read_messages(connection, row.key, keys)
+    return Archive(version=VERSION, conversation=to_conversation(row), messages=tuple(kept))
+
+
+async def put_in(connection: AsyncConnection, owner: str, archive: Archive, now: int) -> Conversation:
+    """
+    Write a whole conversation. See `Conversations.import_archive`.
+    """
+    old, table = archive.conversation, conversations.c
+    taken = select(table.key).where(table.owner == owner, table.id == old.conversation_id)
+    is_free = bool(old.conversation_id) and (await connection.execute(taken)).one_or_none() is None
+    title = "".join(each if each.isprintable() else " " for each in old.title)[:MAX_TITLE_CHARACTERS]
+    row = {
+        "owner": owner,
+        "id": old.conversation_id if is_free else f"c-{secrets.token_urlsafe(12)}",
+        "title": title,
+        "title_source": old.title_source,
+        "model": old.model,
+        "leaf_id": _find_leaf(archive),
+        "created_at": old.created_at,
+        "updated_at": now,
+        "revision": 1,
+    }
+    key = _key_of(await connection.execute(insert(conversations).values(row)))
+    await index_entry(connection, conversation_key=key, message_key=None, written=title)
+    keys: dict[str | None, int | None] = {None: None}
+    for message in archive.messages:
+        keys[message.message_id] = await _write(connection, key, message, keys[message.parent_id], now)
+    return to_conversation((await connection.execute(select(conversations).where(table.key == key))).one())
+
+
+def _find_leaf(archive: Archive) -> str | None:
+    names = [message.message_id for message in archive.messages]
+    leaf = archive.conversation.leaf_id
+    return leaf if leaf in names else (names[-1] if names else None)
+
+
+async def _write(
+    connection: AsyncConnection, conversation_key: int, message: StoredMessage, parent_key: int | None, now: int
+) -> int:
+    encoded, taken_out = encode_content(message.content)
+    usage = message.usage
+    row: dict[str, Any] = {
+        "conversation_key": conversation_key,
+        "parent_key": parent_key,
+        "id": message.message_id,
+        "role": message.role,
+        # Nothing of it runs here.
+        "state": "interrupted" if message.state == "running" else message.state,
+        "content": encoded,
+        "digest": digest_content(encoded),
+        "params": None if message.params is None else msgspec.json.encode(message.params),
+        "failure": None if message.failure is None else msgspec.json.encode(message.failure),
+        "ended_at": message.ended_at or now,
+        **{name: getattr(message, name) for name in COPIED},
+        **({} if usage is None else {name: getattr(usage, name) for name in (*USAGE_COLUMNS, "estimated")}),
+    }
+    key = _key_of(await connection.execute(insert(messages).values(row)))
+    for digest, content in taken_out.items():
+        line = {"conversation_key": conversation_key, "digest": digest}
+        there = select(blobs.c.digest).filter_by(**line)
+        if (await connection.execute(there)).one_or_none() is None:
+            await connection.execute(insert(blobs).values({**line, "content": content}))
+    await index_entry(connection, conversation_key=conversation_key, message_key=key, written=to_text(message.content))
+    return key
+
+
+def _key_of(made: Any) -> int:
+    key: int = made.inserted_primary_key[0]
+    return key
+
+
+def to_markdown(title: str, branch: Sequence[StoredMessage]) -> str:
+    """
+    Write a branch as a person would read it. Reasoning is left out; files and tools are named.
+    """
+    blocks = [f"# {title or 'Conversation'}"]
+    for message in branch:
+        who = "You" if message.role == "user" else message.model or "Answer"
+        blocks.append(f"## {who}")
+        blocks += _to_blocks(message)
+        if message.state not in {"completed", "running"}:
+            reason = f": {message.failure.message}" if message.failure is not None else ""
+            blocks.append(f"*({message.state}{reason})*")
+    return "\n\n".join(blocks) + "\n"
+
+
+def _to_blocks(message: StoredMessage) -> list[str]:
+    blocks = []
+    for part in parts_of(message):
+        match part:
+            case TextPart(text=text):
+                blocks.append(text.strip())
+            case ToolUsePart(name=name):
+                blocks.append(f"*(calls {name} with `{msgspec.json.encode(part.input).decode()}`)*")
+            case ReasoningPart():
+                continue
+            case ImagePart() | DocumentPart():
+                blocks.append(f"*({part.media_type}, {len(part.data)} bytes)*")
+            case ToolResultPart():
+                said = " ".join(each.text for each in part.content if isinstance(each, TextPart))
+                blocks.append(f"*(the tool says: {said})*")
+    return [block for block in blocks if block]
