@@ -21,7 +21,7 @@ from outcrop.history.records import (
     UnknownConversation,
     answer_id_of,
 )
-from outcrop.history.transfer import parse_archive, to_markdown
+from outcrop.history.transfer import Archive, to_markdown
 from outcrop.turns.records import KeptAnswer, TurnSummary
 from outcrop.types import (
     DocumentPart,
@@ -527,11 +527,11 @@ async def test_a_conversation_can_be_taken_out_and_put_in_again(keeping: Keeping
     await keeping.end(second, MessageStart(), TextDelta("half"), StreamFailed(code="throttled", message="busy"))
     archive = await keeping.conversations.export(ALICE, "c")
     written = msgspec.json.encode(archive)
-    made = await keeping.conversations.import_archive(ALICE, parse_archive(written))
+    made = await keeping.conversations.import_archive(ALICE, msgspec.json.decode(written, type=Archive))
     assert made.conversation_id != "c"
     again = await keeping.conversations.export(ALICE, made.conversation_id)
     assert [without_turn(message) for message in again.messages] == [without_turn(each) for each in archive.messages]
-    theirs = await keeping.conversations.import_archive(BOB, parse_archive(written))
+    theirs = await keeping.conversations.import_archive(BOB, msgspec.json.decode(written, type=Archive))
     assert (theirs.conversation_id, theirs.title, theirs.leaf_id) == ("c", "hello there", answer_id_of(second))
     assert len((await keeping.conversations.search(BOB, "zirconium")).found) == 1
     assert await keeping.ledger.find_unfinished(limit=10) == []
@@ -545,21 +545,31 @@ def without_turn(message: StoredMessage) -> StoredMessage:
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("change", "said"),
     [
-        {"version": 2},
-        {"messages": [{"messageId": "x"}]},
-        {"messages": "all"},
+        ({"version": 2}, "version 2"),
+        ({"conversation": {"created_at": -1}}, "created_at"),
+        ({"conversation": {"created_at": 1 << 70}}, "created_at"),
+        ({"conversation": {"model": "a\x00b"}}, "model"),
+        ({"conversation": {"conversation_id": "a\nb"}}, r"a\\nb"),
+        ({"message": {"message_id": ""}}, "no name"),
+        ({"message": {"model_id": "m" * 5000}}, "model_id"),
+        ({"message": {"cost_usd": -0.5}}, "cost_usd"),
+        ({"message": {"usage": {"input_tokens": 1 << 63}}}, "input_tokens"),
     ],
 )
-async def test_what_was_not_exported_is_refused(keeping: Keeping, change: dict[str, Any]) -> None:
+async def test_what_was_not_exported_is_refused(keeping: Keeping, change: dict[str, Any], said: str) -> None:
     """
-    The refusal says what was expected.
+    The refusal names what is wrong, and nothing is written.
     """
     await keeping.talk("c", "hello")
     archive = msgspec.json.decode(msgspec.json.encode(await keeping.conversations.export(ALICE, "c")))
-    with pytest.raises(RequestError):
-        parse_archive(msgspec.json.encode(archive | change))
+    archive["messages"][0] |= change.get("message", {})
+    archive["conversation"] |= change.get("conversation", {})
+    forged = msgspec.convert(archive | {"version": change.get("version", 1)}, Archive)
+    with pytest.raises(RequestError, match=said):
+        await keeping.conversations.import_archive(BOB, forged)
+    assert (await keeping.conversations.list_page(BOB)).conversations == ()
 
 
 async def test_messages_that_do_not_hang_together_are_refused(keeping: Keeping) -> None:
@@ -570,7 +580,7 @@ async def test_messages_that_do_not_hang_together_are_refused(keeping: Keeping) 
     archive = await keeping.conversations.export(ALICE, "c")
     for messages in (archive.messages[::-1], (*archive.messages, archive.messages[0])):
         with pytest.raises(RequestError):
-            parse_archive(msgspec.json.encode(msgspec.structs.replace(archive, messages=messages)))
+            await keeping.conversations.import_archive(BOB, msgspec.structs.replace(archive, messages=messages))
 
 
 async def test_a_branch_as_markdown(keeping: Keeping) -> None:

@@ -19,7 +19,7 @@ from outcrop.history.records import Conversation, NewMessage, RevisionConflict, 
 from outcrop.history.rows import find_conversation, read_messages, to_conversation
 from outcrop.history.search import Hit, Snippet, find_entries, index_entry, make_snippet, parse_query
 from outcrop.history.tables import conversations, messages
-from outcrop.history.transfer import Archive, put_in, take_out
+from outcrop.history.transfer import Archive, check_archive, put_in, take_out
 
 MAX_TITLE_CHARACTERS = 200
 MAX_PAGE = 100
@@ -231,7 +231,11 @@ class Conversations:
     async def import_archive(self, owner: str, archive: Archive) -> Conversation:
         """
         Put a conversation in; it gets another name where its own is taken.
+
+        Raises:
+            RequestError: it is nothing that `export` gives. See `check_archive`.
         """
+        check_archive(archive)
         now = self._clock_ms()
         return await self._database.write(lambda connection: put_in(connection, owner, archive, now))
 

@@ -17,44 +17,60 @@ from outcrop.errors import RequestError
 from outcrop.history.branches import check_id
 from outcrop.history.content import digest_content, encode_content, to_text
 from outcrop.history.context import parts_of
-from outcrop.history.records import Conversation, StoredMessage
+from outcrop.history.records import Conversation, StoredMessage, TitleSource
 from outcrop.history.rows import USAGE_COLUMNS, find_conversation, read_messages, to_conversation
 from outcrop.history.search import index_entry
 from outcrop.history.tables import blobs, conversations, messages
 from outcrop.types import DocumentPart, ImagePart, ReasoningPart, TextPart, ToolResultPart, ToolUsePart
 
 VERSION = 1
+LARGEST_NUMBER = 2**53 - 1
+"""
+JSON's readers disagree beyond it, and no count or time of a conversation comes near.
+"""
+MAX_NAME_CHARACTERS = 2048
 COPIED = ("client_id", "model", "model_id", "cost_usd", "ttft_ms", "duration_ms", "created_at")
 MAX_MESSAGES = 20_000
 MAX_TITLE_CHARACTERS = 200
 
 
-class Archive(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class ArchivedConversation(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    Hold what is taken along of a conversation besides its messages.
+    """
+
+    conversation_id: str
+    title: str
+    title_source: TitleSource
+    created_at: int
+    model: str | None = None
+    leaf_id: str | None = None
+
+
+class Archive(msgspec.Struct, frozen=True, kw_only=True):
     """
     Hold a conversation outside of the database. Messages come parents first.
     """
 
     version: int
-    conversation: Conversation
+    conversation: ArchivedConversation
     messages: tuple[StoredMessage, ...]
 
 
-def parse_archive(content: bytes) -> Archive:
+def check_archive(archive: Archive) -> None:
     """
-    Parse what `Archive` was written as.
+    Refuse what can't be put in.
 
     Raises:
-        RequestError: it is something else, of another version, too long, or its messages do not hang together.
+        RequestError: it is of another version, too long, its messages do not hang together, or a name or a number in it
+            is nothing that this program would write.
     """
-    try:
-        archive = msgspec.json.decode(content, type=Archive)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise RequestError(f"the body is no conversation that was exported: {error}") from error
     if archive.version != VERSION:
         raise RequestError(f"the conversation is of version {archive.version}, expected {VERSION}")
     if len(archive.messages) > MAX_MESSAGES:
         raise RequestError(f"the conversation has {len(archive.messages)} messages, limit is {MAX_MESSAGES}")
     check_id(archive.conversation.conversation_id)
+    _check_fields("the conversation", archive.conversation)
     seen: set[str] = set()
     for message in archive.messages:
         check_id(message.message_id)
@@ -62,8 +78,24 @@ def parse_archive(content: bytes) -> Archive:
             raise RequestError(f"the message {message.message_id[:80]!r} is there twice, or has no name")
         if message.parent_id is not None and message.parent_id not in seen:
             raise RequestError(f"message {message.message_id[:80]!r} follows one that does not come before it")
+        _check_fields(f"message {message.message_id[:80]!r}", message)
+        if message.usage is not None:
+            _check_fields(f"the usage of message {message.message_id[:80]!r}", message.usage)
         seen.add(message.message_id)
-    return archive
+
+
+def _check_fields(whose: str, record: msgspec.Struct) -> None:
+    for field in msgspec.structs.fields(record):
+        value = getattr(record, field.name)
+        if isinstance(value, int | float) and not 0 <= value <= LARGEST_NUMBER:
+            raise RequestError(f"{field.name} of {whose} is {value}, expected 0 to {LARGEST_NUMBER}")
+        if not isinstance(value, str) or field.name == "title":
+            continue
+        if len(value) > MAX_NAME_CHARACTERS or not value.isprintable():
+            raise RequestError(
+                f"{field.name} of {whose} has {len(value)} characters, "
+                f"expected at most {MAX_NAME_CHARACTERS} that can be printed"
+            )
 
 
 async def take_out(connection: AsyncConnection, owner: str, conversation_id: str) -> Archive:
@@ -74,7 +106,15 @@ async def take_out(connection: AsyncConnection, owner: str, conversation_id: str
     found = select(messages.c.key).where(messages.c.conversation_key == row.key).order_by(messages.c.key)
     keys = [each.key for each in await connection.execute(found)]
     kept = await read_messages(connection, row.key, keys)
-    return Archive(version=VERSION, conversation=to_conversation(row), messages=tuple(kept))
+    about = ArchivedConversation(
+        conversation_id=row.id,
+        title=row.title,
+        title_source=row.title_source,
+        created_at=row.created_at,
+        model=row.model,
+        leaf_id=row.leaf_id,
+    )
+    return Archive(version=VERSION, conversation=about, messages=tuple(kept))
 
 
 async def put_in(connection: AsyncConnection, owner: str, archive: Archive, now: int) -> Conversation:

@@ -90,7 +90,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
         name: unique, for clients that are generated.
         summary: one line; `says` may add a paragraph.
         query: a struct of what may stand in the query; nothing else may.
-        body: a struct, where a JSON body is taken. `reads_body` leaves the body to `serve`.
+        body: a struct, where a JSON body is taken, of at most `max_body_bytes`.
         errors: kinds of errors besides those that every operation has.
         headers: request headers that mean something here: name → what.
     """
@@ -106,7 +106,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     says: str = ""
     query: type[msgspec.Struct] | None = None
     body: type[msgspec.Struct] | None = None
-    reads_body: str | None = None
+    max_body_bytes: int = MAX_BODY_BYTES
     errors: tuple[type[OutcropError], ...] = ()
     headers: Mapping[str, str] = {}
 
@@ -144,7 +144,7 @@ class ApiEndpoint:
         body = None
         if operation.body is not None:
             require_json(request)
-            body = _decode(await read_body(request, MAX_BODY_BYTES), operation.body)
+            body = _decode(await read_body(request, operation.max_body_bytes), operation.body)
         return Call(request=request, owner=owner, names=names, query=query, body=body)
 
 

@@ -12,9 +12,9 @@ from starlette.types import ASGIApp
 from outcrop.errors import RequestError
 from outcrop.history.conversations import Conversations
 from outcrop.history.records import Conversation, RevisionConflict, UnknownConversation
-from outcrop.history.transfer import parse_archive, to_markdown
+from outcrop.history.transfer import Archive, to_markdown
 from outcrop.server.api import Call, Given, NotModified, Operation, Reply
-from outcrop.server.chat_http import NO_STORE, read_body, require_json
+from outcrop.server.chat_http import NO_STORE
 from outcrop.server.conversation_types import (
     BranchJson,
     Change,
@@ -178,7 +178,8 @@ class ConversationRoutes:
             name="importConversation",
             summary="Put a conversation in that was taken out as JSON; it gets another id where its own is taken",
             serve=self.put_in,
-            reads_body="application/json",
+            body=Archive,
+            max_body_bytes=MAX_ARCHIVE_BYTES,
             given={201: Given(says="the new conversation", type=ConversationJson)},
             errors=(UnknownConversation,),
         )
@@ -264,10 +265,7 @@ class ConversationRoutes:
         """
         Put a conversation in.
         """
-        conversations = self._conversations()
-        require_json(call.request)
-        archive = parse_archive(await read_body(call.request, MAX_ARCHIVE_BYTES))
-        made = await conversations.import_archive(call.owner, archive)
+        made = await self._conversations().import_archive(call.owner, call.body)
         return Reply(body=to_conversation_json(made), status=201, etag=_etag(made))
 
     async def restore(self, call: Call) -> Reply:

@@ -91,8 +91,6 @@ def _describe(operation: Operation, by_type: Mapping[str, Any]) -> dict[str, Any
     if operation.body is not None:
         content = {"application/json": {"schema": by_type[repr(operation.body)]}}
         said["requestBody"] = {"required": True, "content": content}
-    elif operation.reads_body is not None:
-        said["requestBody"] = {"required": True, "content": {operation.reads_body: {"schema": {}}}}
     return said
 
 
@@ -128,7 +126,7 @@ def _describe_answers(operation: Operation, by_type: Mapping[str, Any]) -> dict[
         elif given.media_type != "application/json":
             answer["content"] = {given.media_type: {}}
         answers[str(status)] = answer
-    takes_body = operation.body is not None or operation.reads_body is not None
+    takes_body = operation.body is not None
     errors = (*COMMON_ERRORS, *(BODY_ERRORS if takes_body else ()), *operation.errors)
     refused = {"application/json": {"schema": by_type[repr(ErrorAnswer)]}}
     for status, codes in _by_status(errors).items():
