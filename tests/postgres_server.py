@@ -5,6 +5,7 @@ A real PostgreSQL for tests: a cluster of its own on a free port of the loopback
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 from pathlib import Path
@@ -33,6 +34,7 @@ class PostgresServer:
         self._folder = self._home / "cluster"
         self._safe = safe
         self._programs = find_programs()
+        self._frozen: list[int] = []
         if os.geteuid() == 0:
             owner = pwd.getpwnam(USER)
             os.chown(self._home, owner.pw_uid, owner.pw_gid)
@@ -76,6 +78,26 @@ class PostgresServer:
         """
         self.stop()
         self.start()
+
+    def freeze(self) -> None:
+        """
+        Stop all its processes from doing anything; its connections stay open.
+        """
+        first = int((self._folder / "postmaster.pid").read_text().splitlines()[0])
+        # It goes first, so that it starts no others.
+        os.kill(first, signal.SIGSTOP)
+        children = Path(f"/proc/{first}/task/{first}/children").read_text().split()
+        self._frozen = [first, *map(int, children)]
+        for process in self._frozen:
+            os.kill(process, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """
+        Let them go on.
+        """
+        for process in self._frozen:
+            os.kill(process, signal.SIGCONT)
+        self._frozen = []
 
     def make_database(self, name: str) -> str:
         """

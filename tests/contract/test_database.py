@@ -4,18 +4,20 @@ One contract, run over every database.
 
 import asyncio
 import random
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, func, insert, select, text
+from sqlalchemy import Connection, delete, func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from outcrop.errors import StoreError
 from outcrop.history.database import Database, StoreConflict, open_database
-from outcrop.history.tables import conversations, metadata
+from outcrop.history.maintenance import examine
+from outcrop.history.tables import conversations, messages, metadata
 
 
 def named(name: str) -> dict[str, Any]:
@@ -97,6 +99,80 @@ async def test_a_cancelled_caller_cancels_no_exchange(database: Database) -> Non
         await asyncio.wait({task})
         assert await database.read(count) % 2 == 0
     assert await database.write(count) % 2 == 0
+
+
+async def test_transactions_that_wait_for_each_other_both_come_through(database: Database) -> None:
+    """
+    Two that change the same rows in opposite order are both committed, each as a whole.
+    """
+    met = asyncio.Barrier(2)
+
+    async def change(connection: AsyncConnection, names: tuple[str, str]) -> None:
+        for name in names:
+            added = conversations.c.revision + 1
+            await connection.execute(update(conversations).where(conversations.c.id == name).values(revision=added))
+            with suppress(TimeoutError, asyncio.BrokenBarrierError):
+                # In SQLite the second one has not begun: it waits for its turn.
+                await asyncio.wait_for(met.wait(), 0.2)
+
+    async def revisions(connection: AsyncConnection) -> list[int]:
+        return list((await connection.execute(select(conversations.c.revision))).scalars())
+
+    for name in ("one", "two"):
+        await database.write(partial(write, name=name))
+    both = (partial(change, names=names) for names in (("one", "two"), ("two", "one")))
+    await asyncio.gather(*(database.write(work) for work in both))
+    assert await database.read(revisions) == [2, 2]
+
+
+async def test_what_is_searched_goes_with_what_it_was_found_in(database: Database) -> None:
+    """
+    Deleting a message, or a conversation with its messages, deletes their entries.
+    """
+
+    async def fill(connection: AsyncConnection) -> None:
+        await connection.execute(insert(conversations).values({**named("one"), "key": 7}))
+        common = {"conversation_key": 7, "role": "user", "state": "completed", "content": b"", "digest": b""}
+        for key in (1, 2, 3):
+            row = {**common, "key": key, "id": str(key), "parent_key": key - 1 or None, "created_at": 1}
+            await connection.execute(insert(messages).values(row))
+        column = "rowid" if database.kind == "sqlite" else "key"
+        entry = f"INSERT INTO search_entries({column}, tokens, message_key, conversation_key) VALUES (:at, 'x', :of, 7)"
+        for at, of in ((-7, None), (64, 1), (128, 2), (191, 2), (192, 3)):
+            await connection.execute(text(entry), {"at": at, "of": of})
+
+    async def entries(connection: AsyncConnection) -> int:
+        return int(await connection.scalar(text("SELECT count(*) FROM search_entries")) or 0)
+
+    await database.write(fill)
+    assert await database.read(entries) == 5
+    await database.write(lambda connection: connection.execute(delete(messages).where(messages.c.key == 3)))
+    assert await database.read(entries) == 4
+    await database.write(lambda connection: connection.execute(delete(conversations)))
+    assert await database.read(entries) == 0
+
+
+async def test_an_examination_finds_what_the_tables_allow(database: Database, address: str) -> None:
+    """
+    A last message that is not there, and a message that follows one of another conversation, are found.
+    """
+    common = {"role": "user", "state": "completed", "content": b"", "digest": b"", "created_at": 1}
+
+    async def spoil(connection: AsyncConnection) -> None:
+        await connection.execute(insert(conversations).values({**named("one"), "key": 7, "leaf_id": "m1"}))
+        await connection.execute(insert(conversations).values({**named("two"), "key": 8, "leaf_id": "gone"}))
+        for key, of, parent in ((1, 7, None), (2, 8, 1)):
+            row = {**common, "key": key, "id": f"m{key}", "conversation_key": of, "parent_key": parent}
+            await connection.execute(insert(messages).values(row))
+
+    assert (await examine(address)).findings == ()
+    await database.write(spoil)
+    found = await examine(address)
+    assert "conversations: 2" in found.lines
+    assert found.findings == (
+        "messages that follow one of another conversation: 1",
+        "conversations whose last message is missing: 1",
+    )
 
 
 async def test_a_second_server_is_refused(database: Database, address: str) -> None:

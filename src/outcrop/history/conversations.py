@@ -315,7 +315,10 @@ class Conversations:
             count = await self._database.write(lambda connection: _remove_some(connection, which))
             removed += count
             if count < PURGED_AT_ONCE:
-                return removed
+                break
+        if removed:
+            await self._database.scrub()
+        return removed
 
 
 async def _remove_some(connection: AsyncConnection, which: ColumnElement[bool]) -> int:

@@ -8,39 +8,65 @@ process, which waits its turn; readers go on beside it (WAL).
 
 import asyncio
 import contextlib
-import fcntl
-import os
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import structlog
-from sqlalchemy import event, text
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy import text
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncTransaction
 
-from outcrop.errors import SettingsError, StoreError
+from outcrop.errors import StoreError
+from outcrop.history.address import (
+    READERS,
+    WAIT_SECONDS,
+    find_file,
+    make_file_engine,
+    make_server_engine,
+    parse_address,
+)
 from outcrop.history.migrate import check_revision, upgrade
+from outcrop.history.server_lock import ServerLock
+from outcrop.history.sqlite_file import lock_file, make_private, probe_file
+
+__all__ = ["Database", "StorageFull", "StoreConflict", "Work", "open_database", "parse_address", "translate"]
 
 Kind = Literal["sqlite", "postgresql"]
 Result = TypeVar("Result")
 Work = Callable[[AsyncConnection], Awaitable[Result]]
 
-READERS = 4
-POOL_SIZE = 10
-WAIT_SECONDS = 20.0
+LOCK_SECONDS = 5.0
 """
-How long work waits for a connection, or for its turn to write.
+How long a write waits for a lock that was lost with its connection.
 """
 
-BUSY_MS = 10_000
+PAUSES_SECONDS = (0.05, 0.5)
+"""
+How long a transaction that met a lost connection or a deadlock waits before it is tried again.
+"""
+
+SCRUB_PAGES = 500
 FULL_CODES = frozenset({"53100"})
-EXCLUSIVE_KEY = 0x6F757463726F70
+PASSING_CODES = frozenset({"40001", "40P01", "57P01", "57P02", "57P03"})
 """
-PostgreSQL's advisory lock of a server that keeps its running turns in memory.
+PostgreSQL's: a transaction that met another's (no place in the order, a deadlock), and a server that stops or starts.
 """
+
+SAYINGS = {
+    "28000": "PostgreSQL does not let this user in",
+    "28P01": "PostgreSQL refused the user or the password",
+    "3D000": "PostgreSQL has no database of that name; `createdb` makes one",
+    "42P01": "a table is missing; see `outcrop db check`",
+    "42501": "the user may not do that in this database",
+    "SQLITE_NOTADB": "the file is no database; see `outcrop db check`",
+    "SQLITE_CORRUPT": "the database is damaged; see `outcrop db check`",
+    "SQLITE_CANTOPEN": "the database's file can't be opened",
+    "SQLITE_READONLY": "the database's file, or its folder, can't be written",
+}
 
 logger = structlog.get_logger(__name__)
 
@@ -69,29 +95,34 @@ class Database:
     """
 
     def __init__(
-        self, kind: Kind, writer: AsyncEngine, reader: AsyncEngine, cleanup: contextlib.AsyncExitStack
+        self,
+        kind: Kind,
+        writer: AsyncEngine,
+        reader: AsyncEngine,
+        cleanup: contextlib.AsyncExitStack,
+        lock: ServerLock | None = None,
     ) -> None:
         self.kind = kind
         self._writer = writer
         self._reader = reader
         self._cleanup = cleanup
-        self._turn: asyncio.Lock | contextlib.nullcontext[None] = (
-            asyncio.Lock() if kind == "sqlite" else contextlib.nullcontext()
-        )
+        self._lock = lock
+        self._turn = asyncio.Lock() if kind == "sqlite" else None
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._is_closed = False
 
     async def read(self, work: Work[Result]) -> Result:
         """
-        Run work that only reads, in one snapshot.
+        Run work that only reads, in one snapshot. It may run again, where a connection was lost.
 
         Raises:
             StoreError: the database can't be read.
         """
-        return await self._own(self._run(self._reader, work))
+        return await self._own(_run(self._reader, work))
 
     async def write(self, work: Work[Result]) -> Result:
         """
-        Run work in one transaction, and commit. It may run twice, where a connection was lost before the commit.
+        Run work in one transaction, and commit. It may run again, where a connection was lost before the commit.
 
         Raises:
             StoreConflict: a rule of the tables forbids it, such as a name that is taken.
@@ -100,15 +131,36 @@ class Database:
         """
         return await self._own(self._write(work))
 
+    async def scrub(self) -> None:
+        """
+        Take what was deleted out of the files: out of the search index, which only marks it, and out of SQLite's log.
+
+        For whoever has deleted conversations for good. PostgreSQL does this by itself, in its own time.
+
+        Raises:
+            StoreError: the database can't be written.
+        """
+        if self.kind == "sqlite":
+            pages = -SCRUB_PAGES
+            # In small transactions, so that no prompt waits long for its turn to be written.
+            while await self.write(partial(_merge_entries, pages=pages)):
+                pages = SCRUB_PAGES
+            await self._own(self._empty_log())
+
     async def aclose(self) -> None:
         """
         Wait for work under way, and close.
         """
+        self._is_closed = True
         while self._tasks:
             await asyncio.wait(self._tasks)
         await self._cleanup.aclose()
 
     async def _own(self, running: Coroutine[Any, Any, Result]) -> Result:
+        if self._is_closed:
+            # Its lock is given back: another server may have the database by now.
+            running.close()
+            raise StoreError("the database is closed")
         task = asyncio.create_task(running)
         self._tasks.add(task)
         task.add_done_callback(self._let_go)
@@ -121,34 +173,68 @@ class Database:
             task.exception()
 
     async def _write(self, work: Work[Result]) -> Result:
+        async with self._admit():
+            return await _run(self._writer, work)
+
+    async def _empty_log(self) -> None:
+        async with self._admit():
+            try:
+                async with self._writer.connect() as connection:
+                    driver = (await connection.get_raw_connection()).driver_connection
+                    assert driver is not None
+                    # Not in a transaction, where SQLite refuses it.
+                    await driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            except (SQLAlchemyError, sqlite3.Error) as error:
+                raise translate(error) from error
+
+    @contextlib.asynccontextmanager
+    async def _admit(self) -> AsyncIterator[None]:
+        """
+        Let one write at a time to a file, and none to a server whose lock isn't ours.
+        """
+        if self._lock is not None:
+            await self._lock.wait(LOCK_SECONDS)
+        if self._turn is None:
+            yield
+            return
         try:
             async with asyncio.timeout(WAIT_SECONDS):
-                await self._enter()
+                await self._turn.acquire()
         except TimeoutError:
             raise StoreError(f"the database has been busy for {WAIT_SECONDS:g} s; try again") from None
         try:
-            return await self._run(self._writer, work)
+            yield
         finally:
-            if isinstance(self._turn, asyncio.Lock):
-                self._turn.release()
+            self._turn.release()
 
-    async def _enter(self) -> None:
-        if isinstance(self._turn, asyncio.Lock):
-            await self._turn.acquire()
 
-    async def _run(self, engine: AsyncEngine, work: Work[Result]) -> Result:
+async def _merge_entries(connection: AsyncConnection, pages: int) -> bool:
+    """
+    Merge some of the search index's parts, which drops what is deleted; tell whether there is more.
+
+    A negative number begins with all parts (SQLite's documentation of FTS5, "The 'merge' command", which also gives the
+    end: fewer than two changes).
+    """
+    before = await connection.scalar(text("SELECT total_changes()"))
+    merge = text("INSERT INTO search_entries(search_entries, rank) VALUES ('merge', :pages)")
+    await connection.execute(merge, {"pages": pages})
+    after = await connection.scalar(text("SELECT total_changes()"))
+    return int(after or 0) - int(before or 0) >= 2
+
+
+async def _run(engine: AsyncEngine, work: Work[Result]) -> Result:
+    for pause in PAUSES_SECONDS:
         try:
             return await _run_once(engine, work)
-        except DBAPIError as error:
-            if not error.connection_invalidated or getattr(error, "is_commit", False):
+        except (SQLAlchemyError, OSError) as error:
+            if not is_passing(error):
                 raise translate(error) from error
-            logger.warning("the connection to the database was lost; trying again")
-        except (SQLAlchemyError, OSError, TimeoutError) as error:
-            raise translate(error) from error
-        try:
-            return await _run_once(engine, work)
-        except (SQLAlchemyError, OSError, TimeoutError) as error:
-            raise translate(error) from error
+            logger.warning("a transaction met a lost connection or another one; trying again", reason=_name(error))
+        await asyncio.sleep(pause)
+    try:
+        return await _run_once(engine, work)
+    except (SQLAlchemyError, OSError) as error:
+        raise translate(error) from error
 
 
 async def _run_once(engine: AsyncEngine, work: Work[Result]) -> Result:
@@ -156,17 +242,44 @@ async def _run_once(engine: AsyncEngine, work: Work[Result]) -> Result:
         transaction = await connection.begin()
         try:
             result = await work(connection)
+        except OSError:
+            # A time-out or a reset: nobody knows what the connection is in the middle of.
+            await connection.invalidate()
+            raise
         except BaseException:
             with contextlib.suppress(SQLAlchemyError, OSError):
                 await transaction.rollback()
             raise
-        try:
-            await transaction.commit()
-        except DBAPIError as error:
-            # Whether it was committed can't be known when the connection is lost here.
-            error.is_commit = True  # type: ignore[attr-defined]  # a mark for our own caller
-            raise
+        await _commit(connection, transaction)
         return result
+
+
+async def _commit(connection: AsyncConnection, transaction: AsyncTransaction) -> None:
+    try:
+        await transaction.commit()
+    except (DBAPIError, OSError) as error:
+        is_refused = isinstance(error, DBAPIError) and not _is_lost(error)
+        if is_refused:
+            raise
+        with contextlib.suppress(SQLAlchemyError, OSError):
+            await connection.invalidate()
+        raise StoreError(
+            "the connection to the database was lost while it committed: whether it did is not known"
+        ) from error
+
+
+def is_passing(error: Exception) -> bool:
+    """
+    Tell whether a transaction that met this error before its commit can be tried again at once.
+    """
+    if isinstance(error, DBAPIError):
+        return _is_lost(error) or _find_code(error.orig) in PASSING_CODES
+    return isinstance(error, OSError) and not isinstance(error, TimeoutError)
+
+
+def _is_lost(error: DBAPIError) -> bool:
+    code = _find_code(error.orig)
+    return error.connection_invalidated or code.startswith(("08", "57P"))
 
 
 def translate(error: Exception) -> StoreError:
@@ -175,17 +288,33 @@ def translate(error: Exception) -> StoreError:
     """
     if isinstance(error, IntegrityError):
         return StoreConflict("the database holds something that contradicts it")
-    original = getattr(error, "orig", None)
+    original = getattr(error, "orig", error)
     if _is_full(original):
         return StorageFull("there is no room left in the database, or on its disk")
-    said = type(original).__name__ if original is not None else type(error).__name__
-    return StoreError(f"the database can't be used now ({said}); try again")
+    code = _find_code(original)
+    saying = SAYINGS.get(code) or SAYINGS.get("_".join(code.split("_")[:2]))
+    if saying is not None:
+        return StoreError(saying)
+    return StoreError(f"the database can't be used now ({_name(error)}); try again")
+
+
+def _find_code(original: object) -> str:
+    """
+    Return PostgreSQL's five characters, or SQLite's name, of an error of a driver; "" where it has none.
+    """
+    code = getattr(original, "sqlstate", None) or getattr(original, "sqlite_errorname", None)
+    return str(code or "")
+
+
+def _name(error: Exception) -> str:
+    original = getattr(error, "orig", None) or error
+    return _find_code(original) or type(original).__name__
 
 
 def _is_full(original: object) -> bool:
     if isinstance(original, sqlite3.OperationalError):
-        return original.sqlite_errorname in {"SQLITE_FULL", "SQLITE_IOERR_WRITE"} or "disk is full" in str(original)
-    return getattr(original, "sqlstate", None) in FULL_CODES
+        return original.sqlite_errorname in {"SQLITE_FULL", "SQLITE_IOERR_WRITE"}
+    return _find_code(original) in FULL_CODES
 
 
 async def open_database(address: str, *, exclusive: bool = True) -> Database:
@@ -201,136 +330,43 @@ async def open_database(address: str, *, exclusive: bool = True) -> Database:
         StoreError: another server has it, it is of a newer version, or it can't be reached.
     """
     url = parse_address(address)
+    path = find_file(url)
     cleanup = contextlib.AsyncExitStack()
     try:
-        if url.get_backend_name() == "sqlite":
-            return await _open_file(Path(url.database or ""), cleanup, exclusive=exclusive)
+        if path is not None:
+            return await _open_file(path, cleanup, exclusive=exclusive)
         return await _open_server(url, cleanup, exclusive=exclusive)
     except BaseException as error:
         await cleanup.aclose()
+        if isinstance(error, sqlite3.Error | OSError) and path is not None:
+            raise StoreError(f"the database {str(path)!r} can't be opened: {error}") from error
         if isinstance(error, SQLAlchemyError | OSError):
             raise translate(error) from error
         raise
 
 
-def parse_address(address: str) -> URL:
-    """
-    Parse an address.
-
-    Raises:
-        SettingsError: it is none; its password is not told.
-    """
-    if "://" not in address:
-        return URL.create("sqlite+aiosqlite", database=str(Path(address).expanduser()))
-    try:
-        url = make_url(address)
-    except ArgumentError as error:
-        raise SettingsError("the database's address can't be read, expected postgresql://user@host/name") from error
-    drivers = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
-    driver = drivers.get(url.drivername.partition("+")[0])
-    if driver is None or not url.database:
-        raise SettingsError(
-            f"the database's address begins with {url.drivername[:40]!r}, expected a path, or postgresql://user@host/name"
-        )
-    return url.set(drivername=driver)
-
-
 async def _open_file(path: Path, cleanup: contextlib.AsyncExitStack, *, exclusive: bool) -> Database:
-    _make_private(path)
-    if exclusive:
-        cleanup.callback(lock_file(path).close)
-    writer = _make_sqlite(path, "BEGIN IMMEDIATE", size=1)
+    make_private(path)
+    cleanup.callback(lock_file(path, is_shared=not exclusive).close)
+    await asyncio.to_thread(probe_file, path)
+    writer = make_file_engine(path, "BEGIN IMMEDIATE", size=1)
     cleanup.push_async_callback(writer.dispose)
-    reader = _make_sqlite(path, "BEGIN", size=READERS)
+    reader = make_file_engine(path, "BEGIN", size=READERS, read_only=True)
     cleanup.push_async_callback(reader.dispose)
     async with writer.begin() as connection:
         await connection.run_sync(upgrade)
     return Database("sqlite", writer, reader, cleanup)
 
 
-def _make_private(path: Path) -> None:
-    """
-    Make the file, for its owner alone; what SQLite puts beside it gets the same rights.
-    """
-    if not path.parent.exists():
-        path.parent.mkdir(parents=True, mode=0o700)
-    with contextlib.suppress(FileExistsError):
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-
-
-def lock_file(path: Path) -> Any:
-    """
-    Take the lock of whoever serves a file; close what is returned to give it back.
-
-    Raises:
-        StoreError: another server has it.
-    """
-    lock = path.with_name(f"{path.name}.lock").open("a")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.close()
-        raise StoreError(
-            f"another server has the database {str(path)!r}; stop it, give this one a database of its own"
-            " (OUTCROP_DATABASE_URL), or let both use PostgreSQL"
-        ) from None
-    return lock
-
-
-def _make_sqlite(path: Path, begin: str, *, size: int) -> AsyncEngine:
-    url = URL.create("sqlite+aiosqlite", database=str(path))
-    engine = create_async_engine(url, pool_size=size, max_overflow=0, pool_timeout=WAIT_SECONDS, hide_parameters=True)
-
-    @event.listens_for(engine.sync_engine, "connect")
-    def _prepare(connection: Any, _record: Any) -> None:
-        # Transactions are begun by us: the driver's own way leaves DDL, and reads, outside of them.
-        connection.isolation_level = None
-        cursor = connection.cursor()
-        for pragma in (
-            "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON", f"busy_timeout={BUSY_MS}",
-            "recursive_triggers=ON",
-        ):  # fmt: skip
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
-
-    @event.listens_for(engine.sync_engine, "begin")
-    def _begin(connection: Any) -> None:
-        connection.exec_driver_sql(begin)
-
-    return engine
-
-
 async def _open_server(url: URL, cleanup: contextlib.AsyncExitStack, *, exclusive: bool) -> Database:
-    try:
-        import asyncpg  # noqa: F401, PLC0415  an extra: it is missing where PostgreSQL is not used
-    except ImportError:
-        raise SettingsError("PostgreSQL needs a package more: pip install 'outcrop[postgres]'") from None
-    options = {"timeout": WAIT_SECONDS, "command_timeout": 60, "server_settings": {"application_name": "outcrop"}}
-    engine = create_async_engine(
-        url, pool_size=POOL_SIZE, pool_timeout=WAIT_SECONDS, pool_pre_ping=True, hide_parameters=True,
-        connect_args=options,
-    )  # fmt: skip
+    engine = make_server_engine(url)
     cleanup.push_async_callback(engine.dispose)
     async with engine.connect() as connection:
         await connection.run_sync(check_revision)
+    lock = None
     if exclusive:
-        await cleanup.enter_async_context(_hold_lock(engine))
-    reader = engine.execution_options(isolation_level="REPEATABLE READ")
-    return Database("postgresql", engine, reader, cleanup)
-
-
-@contextlib.asynccontextmanager
-async def _hold_lock(engine: AsyncEngine) -> AsyncIterator[None]:
-    async with engine.connect() as connection:
-        await connection.execution_options(isolation_level="AUTOCOMMIT")
-        taken = await connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": EXCLUSIVE_KEY})
-        if not taken:
-            raise StoreError(
-                "another server has this database, and this one keeps its running turns in memory; "
-                "several servers on one database need a turn log in Redis (OUTCROP_TURN_LOG=redis://…)"
-            )
-        try:
-            yield
-        finally:
-            with contextlib.suppress(SQLAlchemyError, OSError):
-                await connection.invalidate()
+        single = make_server_engine(url, is_single=True)
+        cleanup.push_async_callback(single.dispose)
+        lock = await cleanup.enter_async_context(ServerLock.hold(single))
+    reader = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    return Database("postgresql", engine, reader, cleanup, lock)

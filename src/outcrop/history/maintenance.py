@@ -1,22 +1,41 @@
 """
-What an operator asks of a database: to bring it up to date, and to say what it holds.
+What an operator asks of a database: to bring it up to date, and to say what it holds and what is wrong with it.
 """
 
 import asyncio
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from sqlalchemy import Connection, func, select
+import msgspec
+from sqlalchemy import Connection, Executable, exists, func, select, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
 
-from outcrop.history.database import open_database, parse_address, translate
+from outcrop.history.address import find_file, make_server_engine, parse_address
+from outcrop.history.database import open_database, translate
 from outcrop.history.migrate import describe_revisions, upgrade
+from outcrop.history.sqlite_file import probe_file, to_reading_address
 from outcrop.history.tables import calls, conversations, messages
 
 Result = TypeVar("Result")
+
+LOST_ENTRIES = text(
+    "SELECT count(*) FROM search_entries WHERE conversation_key NOT IN (SELECT key FROM conversations)"
+    " OR message_key NOT IN (SELECT key FROM messages)"
+)
+
+
+class Examination(msgspec.Struct, frozen=True):
+    """
+    Say what a database holds, and what is wrong with it, in lines for a person.
+    """
+
+    lines: tuple[str, ...]
+    findings: tuple[str, ...]
 
 
 async def upgrade_database(address: str) -> tuple[str | None, str | None]:
@@ -28,23 +47,34 @@ async def upgrade_database(address: str) -> tuple[str | None, str | None]:
         StoreError: a server uses the file, the database is newer, or it can't be reached.
     """
     url = parse_address(address)
-    if url.get_backend_name() == "sqlite":
-        is_there = await asyncio.to_thread(Path(url.database or "").exists)
-        before = await _look(url, describe_revisions) if is_there else (None, None)
-        await (await open_database(address)).aclose()
-        return before[0], (await _look(url, describe_revisions))[1]
-    return (await _look(url, describe_revisions))[0], (await _look(url, _upgrade_and_describe))[1]
+    path = find_file(url)
+    if path is None:
+        return (await _look(url, describe_revisions))[0], (await _look(url, _upgrade_and_describe))[1]
+    before = (await _look(url, describe_revisions))[0] if await asyncio.to_thread(path.exists) else None
+    await (await open_database(address)).aclose()
+    return before, (await _look(url, describe_revisions))[1]
 
 
-async def describe(address: str) -> list[str]:
+async def read_revisions(address: str) -> tuple[str | None, str | None]:
     """
-    Say what a database holds, in lines for a person.
+    Return the revision of a database that is there, and this program's.
 
     Raises:
         SettingsError: the address names nothing that can be opened.
-        StoreError: it can't be read, or is of another version.
+        StoreError: the database is newer, or it can't be read.
     """
-    return await _look(parse_address(address), _describe)
+    return await _look(parse_address(address), describe_revisions)
+
+
+async def examine(address: str) -> Examination:
+    """
+    Look a database over that is there; a server may use it.
+
+    Raises:
+        SettingsError: the address names nothing that can be opened.
+        StoreError: it can't be read, or is of a newer version.
+    """
+    return await _look(parse_address(address), _examine)
 
 
 def _upgrade_and_describe(connection: Connection) -> tuple[str | None, str | None]:
@@ -52,22 +82,58 @@ def _upgrade_and_describe(connection: Connection) -> tuple[str | None, str | Non
     return describe_revisions(connection)
 
 
-def _describe(connection: Connection) -> list[str]:
-    revision, _ = describe_revisions(connection)
+def _examine(connection: Connection) -> Examination:
+    revision, head = describe_revisions(connection)
+    if revision != head:
+        outdated = f"it is of version {revision or 'none'}, this program's is {head}: run `outcrop db upgrade`"
+        return Examination((), (outdated,))
     counts = [
         f"{table.name}: {connection.execute(select(func.count()).select_from(table)).scalar_one()}"
         for table in (conversations, messages, calls)
     ]
     open_calls = select(func.count()).select_from(calls).where(calls.c.settled_at.is_(None))
-    return [f"revision {revision}", *counts, f"calls that are open: {connection.execute(open_calls).scalar_one()}"]
+    lines = (f"revision {revision}", *counts, f"calls that are open: {connection.execute(open_calls).scalar_one()}")
+    return Examination(lines, tuple(_contradictions(connection)))
+
+
+def _contradictions(connection: Connection) -> list[str]:
+    """
+    Find what the tables' own rules don't forbid, and no server of ours writes.
+    """
+    parent = messages.alias()
+    strayed = (
+        select(func.count())
+        .select_from(messages.join(parent, messages.c.parent_key == parent.c.key))
+        .where(messages.c.conversation_key != parent.c.conversation_key)
+    )
+    is_leaf = (messages.c.conversation_key == conversations.c.key) & (messages.c.id == conversations.c.leaf_id)
+    headless = select(func.count()).where(conversations.c.leaf_id.is_not(None), ~exists().where(is_leaf))
+    asked: dict[str, Executable] = {
+        "messages that follow one of another conversation": strayed,
+        "conversations whose last message is missing": headless,
+        "search entries of what is not there": LOST_ENTRIES,
+    }
+    found = {what: connection.execute(statement).scalar_one() for what, statement in asked.items()}
+    return [f"{what}: {count}" for what, count in found.items() if count]
 
 
 async def _look(url: URL, work: Callable[[Connection], Result]) -> Result:
-    engine = create_async_engine(url, hide_parameters=True)
+    path = find_file(url)
+    engine = make_server_engine(url, is_single=True) if path is None else _make_looking_engine(path)
     try:
+        if path is not None:
+            await asyncio.to_thread(probe_file, path)
         async with engine.begin() as connection:
             return await connection.run_sync(work)
-    except (SQLAlchemyError, OSError) as error:
+    except (SQLAlchemyError, sqlite3.Error, OSError) as error:
         raise translate(error) from error
     finally:
         await engine.dispose()
+
+
+def _make_looking_engine(path: Path) -> AsyncEngine:
+    """
+    Make a connection that changes nothing; also not the file's journal mode, nor a file that is not there.
+    """
+    url = URL.create("sqlite+aiosqlite", database=to_reading_address(path), query={"uri": "true"})
+    return create_async_engine(url, poolclass=NullPool, hide_parameters=True)

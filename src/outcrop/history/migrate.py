@@ -71,5 +71,6 @@ def _find_revision(connection: Connection, scripts: ScriptDirectory) -> str | No
 
 def _load() -> tuple[Config, ScriptDirectory]:
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    # The option is a template: a per cent sign in a folder's name stands twice.
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
     return config, ScriptDirectory.from_config(config)

@@ -9,8 +9,8 @@ import typer
 
 from outcrop.commands.db.files import back_up, check_file, replace_file
 from outcrop.errors import SettingsError, StoreError
-from outcrop.history.database import open_database, parse_address
-from outcrop.history.maintenance import describe, upgrade_database
+from outcrop.history.address import find_file, parse_address
+from outcrop.history.maintenance import examine, read_revisions, upgrade_database
 from outcrop.settings import Settings
 
 PG_DUMP = "pg_dump --format=custom --file=outcrop.dump DATABASE"
@@ -38,14 +38,15 @@ async def run_check(settings: Settings) -> bool:
     """
     address = _need_database(settings)
     path = _find_file(address)
-    findings = check_file(path) if path is not None else []
+    findings = [] if path is None else await asyncio.to_thread(check_file, path)
+    if not findings:
+        found = await examine(address)
+        findings = list(found.findings)
+        for line in found.lines:
+            typer.echo(line)
     for finding in findings:
         typer.echo(f"! {finding}")
-    if findings:
-        return False
-    for line in await describe(address):
-        typer.echo(line)
-    return True
+    return not findings
 
 
 def run_backup(settings: Settings, target: Path, *, force: bool) -> None:
@@ -78,12 +79,13 @@ async def run_restore(settings: Settings, source: Path) -> None:
     path = _find_file(address)
     if path is None:
         raise SettingsError(f"PostgreSQL is restored by its own tool: {PG_RESTORE}")
-    findings = check_file(source)
+    findings = await asyncio.to_thread(check_file, source)
     if findings:
         raise StoreError(f"{str(source)!r} is no good copy: {findings[0]}")
+    # A copy of a version that this program does not know is refused here, before anything is replaced.
+    await read_revisions(str(source))
     kept = await asyncio.to_thread(replace_file, path, source)
-    # Opening it says whether its version is one that this program knows.
-    await (await open_database(address)).aclose()
+    await upgrade_database(address)
     typer.echo(f"restored from {source}" + ("" if kept is None else f"; what was there is in {kept}"))
 
 
@@ -95,5 +97,4 @@ def _need_database(settings: Settings) -> str:
 
 
 def _find_file(address: str) -> Path | None:
-    url = parse_address(address)
-    return Path(url.database or "") if url.get_backend_name() == "sqlite" else None
+    return find_file(parse_address(address))
