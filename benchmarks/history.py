@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from benchmarks.report import describe_machine
 from outcrop.history.content import digest_content, encode_content
@@ -27,6 +26,7 @@ from outcrop.history.recorder import DatabaseLedger
 from outcrop.history.records import NewMessage, TurnDraft
 from outcrop.history.search import index_entry
 from outcrop.history.tables import conversations, messages
+from outcrop.history.transaction import Transaction
 from outcrop.turns.records import KeptAnswer, TurnSummary
 from outcrop.types import MessageStart, MessageStop, TextDelta, TextPart, Usage
 
@@ -55,16 +55,16 @@ async def fill(database: Database, size: int) -> None:
         await database.write(partial(_write_conversation, number=number, randomly=randomly))
 
 
-async def _write_conversation(connection: AsyncConnection, number: int, randomly: random.Random) -> None:
+async def _write_conversation(transaction: Transaction, number: int, randomly: random.Random) -> None:
     at = 1_700_000_000_000 + number
     title = f"conversation {number}"
     row = {
         "owner": OWNER, "id": f"c{number}", "title": title, "title_source": "prompt",
         "created_at": at, "updated_at": at, "revision": 1, "leaf_id": f"m{MESSAGES_PER_CONVERSATION - 1}",
     }  # fmt: skip
-    made = await connection.execute(insert(conversations).values(row))
+    made = await transaction.execute(insert(conversations).values(row))
     key = _key_of(made)
-    await index_entry(connection, conversation_key=key, message_key=None, written=title)
+    await index_entry(transaction, conversation_key=key, message_key=None, written=title)
     parent = None
     for place in range(MESSAGES_PER_CONVERSATION):
         words = randomly.choices(VOCABULARY, k=WORDS_PER_MESSAGE)
@@ -77,8 +77,8 @@ async def _write_conversation(connection: AsyncConnection, number: int, randomly
             "role": "assistant" if place % 2 else "user", "content": content, "digest": digest_content(content),
             "created_at": at,
         }  # fmt: skip
-        parent = _key_of(await connection.execute(insert(messages).values(line)))
-        await index_entry(connection, conversation_key=key, message_key=parent, written=written)
+        parent = _key_of(await transaction.execute(insert(messages).values(line)))
+        await index_entry(transaction, conversation_key=key, message_key=parent, written=written)
 
 
 def _key_of(made: Any) -> int:

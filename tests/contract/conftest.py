@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from outcrop.history.database import Database, open_database, parse_address
+from outcrop.history.address import parse_address
+from outcrop.history.database import Database, open_database
 from outcrop.history.migrate import upgrade
 from tests.contract.stages import Stage, memory_stage, redis_stage
 from tests.postgres_server import PostgresServer, require_postgres

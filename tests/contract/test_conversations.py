@@ -11,7 +11,7 @@ import pytest
 from outcrop.errors import RequestError, StoreError
 from outcrop.history import recorder
 from outcrop.history.conversations import Conversations
-from outcrop.history.database import Database, StorageFull
+from outcrop.history.database import Database
 from outcrop.history.recorder import DatabaseLedger
 from outcrop.history.records import (
     NewMessage,
@@ -22,6 +22,7 @@ from outcrop.history.records import (
     answer_id_of,
 )
 from outcrop.history.transfer import Archive, to_markdown
+from outcrop.history.trouble import StorageFull
 from outcrop.turns.records import KeptAnswer, TurnSummary
 from outcrop.types import (
     DocumentPart,
@@ -570,6 +571,14 @@ async def test_what_was_not_exported_is_refused(keeping: Keeping, change: dict[s
     with pytest.raises(RequestError, match=said):
         await keeping.conversations.import_archive(BOB, forged)
     assert (await keeping.conversations.list_page(BOB)).conversations == ()
+
+
+async def test_a_long_message_is_found_by_any_of_its_words(keeping: Keeping) -> None:
+    """
+    Cutting a long text takes a while; it is searched to its end all the same.
+    """
+    await keeping.talk("c", "word " * 60_000 + "zirconium")
+    assert (await keeping.conversations.search(ALICE, "zirconium")).found
 
 
 async def test_messages_that_do_not_hang_together_are_refused(keeping: Keeping) -> None:

@@ -10,14 +10,15 @@ from functools import partial
 
 import pytest
 from sqlalchemy import insert, select, text
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from outcrop.errors import StoreError
-from outcrop.history import address as address_module
-from outcrop.history import server_lock
+from outcrop.history import postgres_database, server_lock
+from outcrop.history.address import parse_address
 from outcrop.history.database import Database, open_database
 from outcrop.history.maintenance import examine, upgrade_database
 from outcrop.history.tables import calls
+from outcrop.history.transaction import Transaction
 from tests.contract.conftest import NUMBERS
 from tests.postgres_server import PostgresServer
 
@@ -62,18 +63,18 @@ def call(number: int) -> dict[str, object]:
     }  # fmt: skip
 
 
-async def write(connection: AsyncConnection, number: int) -> None:
+async def write(transaction: Transaction, number: int) -> None:
     """
     Write a row.
     """
-    await connection.execute(insert(calls).values(call(number)))
+    await transaction.execute(insert(calls).values(call(number)))
 
 
-async def turns(connection: AsyncConnection) -> list[str]:
+async def turns(transaction: Transaction) -> list[str]:
     """
     Read what is written.
     """
-    return list((await connection.execute(select(calls.c.turn_id).order_by(calls.c.turn_id))).scalars())
+    return list((await transaction.execute(select(calls.c.turn_id).order_by(calls.c.turn_id))).scalars())
 
 
 async def read_patiently(database: Database) -> list[str]:
@@ -94,13 +95,13 @@ async def test_a_crash_before_the_commit_is_not_noticed(database: Database, post
     """
     runs = 0
 
-    async def work(connection: AsyncConnection) -> None:
+    async def work(transaction: Transaction) -> None:
         nonlocal runs
         runs += 1
-        await write(connection, 1)
+        await write(transaction, 1)
         if runs == 1:
             await asyncio.to_thread(postgres_server.restart)
-        await write(connection, 2)
+        await write(transaction, 2)
 
     await database.write(work)
     assert (runs, await database.read(turns)) == (2, ["t1", "t2"])
@@ -123,22 +124,21 @@ async def test_a_commit_that_nobody_knows_of_is_said(database: Database, postgre
     runs = 0
     slow_commit = (
         "CREATE FUNCTION rest() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(50); RETURN NULL; END'",
-        "CREATE CONSTRAINT TRIGGER slowly AFTER INSERT ON calls INITIALLY DEFERRED"
-        " FOR EACH ROW EXECUTE FUNCTION rest()",
+        "CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON calls INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION rest()",
     )
 
-    async def slow_down(connection: AsyncConnection) -> None:
+    async def slow_down(transaction: Transaction) -> None:
         for statement in slow_commit:
-            await connection.execute(text(statement))
+            await transaction.execute(text(statement))
 
-    async def work(connection: AsyncConnection) -> None:
+    async def work(transaction: Transaction) -> None:
         nonlocal runs
         runs += 1
-        await write(connection, 1)
+        await write(transaction, 1)
 
-    async def committing(connection: AsyncConnection) -> bool:
+    async def committing(transaction: Transaction) -> bool:
         found = text("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'COMMIT%' AND state = 'active'")
-        return bool(await connection.scalar(found))
+        return bool(await transaction.scalar(found))
 
     await database.write(slow_down)
     writing = asyncio.create_task(database.write(work))
@@ -168,8 +168,8 @@ async def test_a_server_whose_lock_was_taken_writes_nothing(
     """
     Another server that got the lock while ours was cut off may have ended our turns: only it writes, until it leaves.
     """
-    engine = create_async_engine(database._writer.url)
-    monkeypatch.setattr("outcrop.history.database.LOCK_SECONDS", 2.0)
+    engine = create_async_engine(parse_address(place))
+    monkeypatch.setattr("outcrop.history.postgres_database.LOCK_SECONDS", 2.0)
     async with engine.connect() as other:
         await other.execution_options(isolation_level="AUTOCOMMIT")
         cut = text(
@@ -179,10 +179,14 @@ async def test_a_server_whose_lock_was_taken_writes_nothing(
         take = text("SELECT pg_advisory_lock(:key)")
         waiting = asyncio.create_task(other.execute(take, {"key": server_lock.EXCLUSIVE_KEY}))
         queued = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
-        while not await database.read(lambda connection: connection.scalar(queued)):
+        while not await database.read(lambda transaction: transaction.scalar(queued)):
             await asyncio.sleep(0.05)
-        await database.read(lambda connection: connection.execute(cut))
+        await database.read(lambda transaction: transaction.execute(cut))
         await waiting
+        assert isinstance(database, postgres_database.PostgresDatabase)
+        lock = database._lock
+        while lock is None or lock.held.is_set():
+            await asyncio.sleep(0.02)
         with pytest.raises(StoreError, match="another server has this database"):
             await database.write(partial(write, number=1))
         assert await database.read(turns) == []
@@ -213,8 +217,8 @@ async def test_a_database_that_hangs_holds_nobody_for_ever(
     """
     A PostgreSQL that answers nothing is given up after the time-out; when it answers again, all goes on.
     """
-    monkeypatch.setattr(address_module, "ANSWER_SECONDS", 2)
-    monkeypatch.setattr(address_module, "WAIT_SECONDS", 2.0)
+    monkeypatch.setattr(postgres_database, "ANSWER_SECONDS", 2)
+    monkeypatch.setattr(postgres_database, "WAIT_SECONDS", 2.0)
     database = await open_database(place, exclusive=False)
     await database.write(partial(write, number=1))
     postgres_server.freeze()

@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from outcrop.commands.db.files import check_file
-from outcrop.history.database import parse_address
+from outcrop.history.address import parse_address
 from outcrop.history.maintenance import upgrade_database
 from outcrop.history.tables import calls, messages
 from tests.clients.services import require

@@ -7,20 +7,24 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
 from sqlalchemy import delete, insert, select, text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from outcrop.errors import OutcropError, SettingsError, StoreError
-from outcrop.history import database as database_module
+from outcrop.history import sqlite_database
 from outcrop.history.address import parse_address
-from outcrop.history.database import Database, StorageFull, open_database
+from outcrop.history.database import Database, open_database
 from outcrop.history.tables import blobs, conversations, messages
+from outcrop.history.transaction import Transaction
+from outcrop.history.trouble import StorageFull, StoreConflict
 
+WAIT_SECONDS = 20
 CANARY = "zanzibarcanary"
 ROW = {
     "key": 7, "owner": "alice", "id": "one", "title": CANARY, "title_source": "prompt", "created_at": 1,
@@ -50,7 +54,7 @@ async def database(path: Path) -> AsyncIterator[Database]:
     await opened.aclose()
 
 
-async def write_chat(connection: AsyncConnection) -> None:
+async def write_chat(connection: Transaction) -> None:
     """
     Write a conversation with a question and its answer, which follows it, and what is searched of them.
     """
@@ -62,7 +66,7 @@ async def write_chat(connection: AsyncConnection) -> None:
         await connection.execute(entry, {"at": at, "of": of, "what": f"{CANARY} word{at}"})
 
 
-async def count_entries(connection: AsyncConnection) -> int:
+async def count_entries(connection: Transaction) -> int:
     """
     Count what is searched.
     """
@@ -124,7 +128,7 @@ async def test_what_goes_with_a_conversation(database: Database) -> None:
     """
     await database.write(write_chat)
 
-    async def other(connection: AsyncConnection) -> None:
+    async def other(connection: Transaction) -> None:
         await connection.execute(insert(conversations).values({**ROW, "key": 8, "id": "two"}))
         await connection.execute(
             text("INSERT INTO search_entries(rowid, tokens, conversation_key) VALUES (-8, 'other', 8)")
@@ -134,7 +138,7 @@ async def test_what_goes_with_a_conversation(database: Database) -> None:
     await database.write(other)
     assert await database.read(count_entries) == 1
 
-    async def left(connection: AsyncConnection) -> list[int]:
+    async def left(connection: Transaction) -> list[int]:
         return list((await connection.execute(select(messages.c.key))).scalars())
 
     assert await database.read(left) == []
@@ -159,10 +163,10 @@ async def test_a_full_database_is_said_and_passes(database: Database) -> None:
     Where SQLite finds no room, nothing of the transaction is there, and with room again all goes on.
     """
 
-    async def limit(connection: AsyncConnection, pages: int) -> None:
+    async def limit(connection: Transaction, pages: int) -> None:
         await connection.execute(text(f"PRAGMA max_page_count={pages}"))
 
-    async def fill(connection: AsyncConnection) -> None:
+    async def fill(connection: Transaction) -> None:
         await write_chat(connection)
         for number in range(40):
             row = {"conversation_key": 7, "digest": str(number).encode(), "content": bytes(50_000)}
@@ -190,15 +194,15 @@ async def test_readers_go_on_beside_a_writer(database: Database) -> None:
     """
     A transaction that is open holds no reader up, and is not seen before its commit.
     """
-    reading, written = asyncio.Event(), asyncio.Event()
+    reading, written = threading.Event(), threading.Event()
 
-    async def slowly(connection: AsyncConnection) -> None:
-        await write_chat(connection)
+    async def slowly(transaction: Transaction) -> None:
+        await write_chat(transaction)
         written.set()
-        await reading.wait()
+        assert reading.wait(WAIT_SECONDS)
 
     writing = asyncio.create_task(database.write(slowly))
-    await written.wait()
+    assert await asyncio.to_thread(written.wait, WAIT_SECONDS)
     assert [await database.read(count_entries) for _ in range(8)] == [0] * 8
     reading.set()
     await writing
@@ -209,21 +213,75 @@ async def test_waiting_for_the_turn_to_write_has_an_end(database: Database, monk
     """
     Who waits too long for another write is told that the database is busy; the one that it waited for is not disturbed.
     """
-    monkeypatch.setattr(database_module, "WAIT_SECONDS", 0.05)
-    go_on, begun = asyncio.Event(), asyncio.Event()
+    monkeypatch.setattr(sqlite_database, "WAIT_SECONDS", 0.05)
+    go_on, begun = threading.Event(), threading.Event()
 
-    async def slowly(connection: AsyncConnection) -> None:
+    async def slowly(transaction: Transaction) -> None:
         begun.set()
-        await go_on.wait()
-        await write_chat(connection)
+        assert go_on.wait(WAIT_SECONDS)
+        await write_chat(transaction)
 
     writing = asyncio.create_task(database.write(slowly))
-    await begun.wait()
+    assert await asyncio.to_thread(begun.wait, WAIT_SECONDS)
     with pytest.raises(StoreError, match="busy"):
         await database.write(count_entries)
     go_on.set()
     await writing
     assert await database.write(count_entries) == 4
+
+
+async def test_writes_that_wait_share_a_commit(database: Database) -> None:
+    """
+    What comes while another transaction runs is committed at once, in order; where one fails, the others are there.
+    """
+    go_on, order = threading.Event(), []
+
+    async def first(_transaction: Transaction) -> None:
+        assert go_on.wait(WAIT_SECONDS)
+
+    async def make(transaction: Transaction, key: int) -> int:
+        order.append(key)
+        await transaction.execute(insert(conversations).values({**ROW, "key": key, "id": f"c{key}"}))
+        return key
+
+    def begin(keys: Sequence[int]) -> "list[asyncio.Task[int]]":
+        return [asyncio.create_task(database.write(partial(make, key=key))) for key in keys]
+
+    waiting = asyncio.create_task(database.write(first))
+    await asyncio.sleep(0)
+    good = begin(range(1, 9))
+    await asyncio.sleep(0)
+    go_on.set()
+    await waiting
+    assert await asyncio.gather(*good) == list(range(1, 9)) == order
+    go_on.clear()
+    waiting = asyncio.create_task(database.write(first))
+    await asyncio.sleep(0)
+    mixed = begin([11, 3, 12])
+    await asyncio.sleep(0)
+    go_on.set()
+    await waiting
+    ends = await asyncio.gather(*mixed, return_exceptions=True)
+    assert (ends[0], type(ends[1]), ends[2]) == (11, StoreConflict, 12)
+
+    async def there(transaction: Transaction) -> list[int]:
+        return sorted((await transaction.execute(select(conversations.c.key))).scalars())
+
+    assert await database.read(there) == [*range(1, 9), 11, 12]
+
+
+async def test_work_awaits_nothing_but_its_transaction(database: Database) -> None:
+    """
+    Work that waits for something else is refused, and nothing of it is there.
+    """
+
+    async def wrong(transaction: Transaction) -> None:
+        await write_chat(transaction)
+        await asyncio.sleep(0)
+
+    with pytest.raises(RuntimeError, match="waited for something else"):
+        await database.write(wrong)
+    assert await database.read(count_entries) == 0
 
 
 async def test_nothing_is_done_after_the_end(path: Path) -> None:
@@ -243,16 +301,17 @@ async def test_what_is_under_way_at_the_end_is_finished(path: Path) -> None:
     Closing waits for a transaction whose caller has left.
     """
     opened = await open_database(str(path))
-    begun = asyncio.Event()
+    begun, left = threading.Event(), threading.Event()
 
-    async def slowly(connection: AsyncConnection) -> None:
+    async def slowly(transaction: Transaction) -> None:
         begun.set()
-        await asyncio.sleep(0.05)
-        await write_chat(connection)
+        assert left.wait(WAIT_SECONDS)
+        await write_chat(transaction)
 
-    left = asyncio.create_task(opened.write(slowly))
-    await begun.wait()
-    left.cancel()
+    writing = asyncio.create_task(opened.write(slowly))
+    assert await asyncio.to_thread(begun.wait, WAIT_SECONDS)
+    writing.cancel()
+    left.set()
     await opened.aclose()
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT count(*) FROM messages").fetchone() == (2,)

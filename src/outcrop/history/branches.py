@@ -9,7 +9,6 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from outcrop.errors import RequestError
 from outcrop.history.content import digest_content, encode_content
@@ -17,6 +16,7 @@ from outcrop.history.matching import KnownMessage, SentMessage, match_messages
 from outcrop.history.records import Conversation, NewMessage, StoredMessage, UnknownConversation
 from outcrop.history.rows import find_conversation, read_messages, to_conversation
 from outcrop.history.tables import conversations, messages
+from outcrop.history.transaction import Transaction
 
 MAX_ID_CHARACTERS = 256
 
@@ -53,7 +53,7 @@ class Match(msgspec.Struct, frozen=True):
 
 
 async def read_branch(
-    connection: AsyncConnection,
+    transaction: Transaction,
     owner: str,
     conversation_id: str,
     *,
@@ -64,12 +64,12 @@ async def read_branch(
     """
     Read the end of a branch. See `Conversations.open`.
     """
-    row = await find_conversation(connection, owner, conversation_id)
-    tree = await _read_tree(connection, row.key)
+    row = await find_conversation(transaction, owner, conversation_id)
+    tree = await _read_tree(transaction, row.key)
     keys = tree.path_to(leaf_id or row.leaf_id)
     if before is not None:
         keys = keys[: _position(keys, tree.find(before).key, before)]
-    shown = await read_messages(connection, row.key, keys[-limit:])
+    shown = await read_messages(transaction, row.key, keys[-limit:])
     return Branch(
         conversation=to_conversation(row),
         messages=tuple(
@@ -79,28 +79,24 @@ async def read_branch(
     )
 
 
-async def read_path(
-    connection: AsyncConnection, owner: str, conversation_id: str, message_id: str
-) -> list[StoredMessage]:
+async def read_path(transaction: Transaction, owner: str, conversation_id: str, message_id: str) -> list[StoredMessage]:
     """
     Read all messages from the first to this one. See `Conversations.path`.
     """
-    row = await find_conversation(connection, owner, conversation_id)
-    tree = await _read_tree(connection, row.key)
-    return await read_messages(connection, row.key, tree.path_to(message_id))
+    row = await find_conversation(transaction, owner, conversation_id)
+    tree = await _read_tree(transaction, row.key)
+    return await read_messages(transaction, row.key, tree.path_to(message_id))
 
 
-async def match_sent(
-    connection: AsyncConnection, owner: str, conversation_id: str, sent: Sequence[NewMessage]
-) -> Match:
+async def match_sent(transaction: Transaction, owner: str, conversation_id: str, sent: Sequence[NewMessage]) -> Match:
     """
     Find what is kept of a list of messages. See `Conversations.match`.
     """
     found = select(conversations).where(conversations.c.owner == owner, conversations.c.id == conversation_id)
-    row = (await connection.execute(found)).one_or_none() if conversation_id.isprintable() else None
+    row = (await transaction.execute(found)).one_or_none() if conversation_id.isprintable() else None
     if row is not None and row.deleted_at is not None:
         raise UnknownConversation(f"conversation {conversation_id[:80]!r} is deleted; restore it first")
-    tree = _Tree([]) if row is None else await _read_tree(connection, row.key)
+    tree = _Tree([]) if row is None else await _read_tree(transaction, row.key)
     known = [
         KnownMessage(
             key=each.key,
@@ -113,21 +109,21 @@ async def match_sent(
         for each in tree.rows
     ]
     keys, count = match_messages(known, [_to_sent(message) for message in sent])
-    path = [] if row is None else await read_messages(connection, row.key, keys)
+    path = [] if row is None else await read_messages(transaction, row.key, keys)
     return Match(path, _name(sent[count:], {each.id for each in tree.rows}, path), count)
 
 
 async def follow_message(
-    connection: AsyncConnection, owner: str, conversation_id: str, parent_id: str, sent: Sequence[NewMessage]
+    transaction: Transaction, owner: str, conversation_id: str, parent_id: str, sent: Sequence[NewMessage]
 ) -> Match:
     """
     Name messages that follow a kept one. See `Conversations.follow`.
     """
     for message in sent:
         check_id(message.message_id)
-    row = await find_conversation(connection, owner, conversation_id)
-    tree = await _read_tree(connection, row.key)
-    path = await read_messages(connection, row.key, tree.path_to(parent_id))
+    row = await find_conversation(transaction, owner, conversation_id)
+    tree = await _read_tree(transaction, row.key)
+    path = await read_messages(transaction, row.key, tree.path_to(parent_id))
     return Match(path, _name(sent, {each.id for each in tree.rows}, path), 0)
 
 
@@ -207,11 +203,11 @@ class _Tree:
         return self._children[self.find(message_id).parent_key]
 
 
-async def _read_tree(connection: AsyncConnection, conversation_key: int) -> _Tree:
+async def _read_tree(transaction: Transaction, conversation_key: int) -> _Tree:
     table = messages.c
     columns = (table.key, table.parent_key, table.id, table.client_id, table.role, table.digest)
     found = select(*columns).where(table.conversation_key == conversation_key).order_by(table.key)
-    return _Tree((await connection.execute(found)).all())
+    return _Tree((await transaction.execute(found)).all())
 
 
 def _position(keys: list[int], key: int, name: str) -> int:

@@ -9,7 +9,6 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import ColumnElement, and_, delete, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from outcrop.errors import RequestError
 from outcrop.history.branches import Branch, Match, follow_message, match_sent, read_branch, read_path
@@ -19,6 +18,7 @@ from outcrop.history.records import Conversation, NewMessage, RevisionConflict, 
 from outcrop.history.rows import find_conversation, read_messages, to_conversation
 from outcrop.history.search import Hit, Snippet, find_entries, index_entry, make_snippet, parse_query
 from outcrop.history.tables import conversations, messages
+from outcrop.history.transaction import Transaction
 from outcrop.history.transfer import Archive, check_archive, put_in, take_out
 
 MAX_TITLE_CHARACTERS = 200
@@ -89,8 +89,8 @@ class Conversations:
             wanted = wanted.where(or_(table.updated_at < changed, and_(table.updated_at == changed, table.key < key)))
         wanted = wanted.order_by(table.updated_at.desc(), table.key.desc()).limit(limit + 1)
 
-        async def work(connection: AsyncConnection) -> Page:
-            rows = (await connection.execute(wanted)).all()
+        async def work(transaction: Transaction) -> Page:
+            rows = (await transaction.execute(wanted)).all()
             more = write_cursor(rows[limit - 1].updated_at, rows[limit - 1].key) if len(rows) > limit else None
             return Page(conversations=tuple(map(to_conversation, rows[:limit])), cursor=more)
 
@@ -104,8 +104,8 @@ class Conversations:
             UnknownConversation: there is none of this owner.
         """
 
-        async def work(connection: AsyncConnection) -> Conversation:
-            return to_conversation(await find_conversation(connection, owner, conversation_id))
+        async def work(transaction: Transaction) -> Conversation:
+            return to_conversation(await find_conversation(transaction, owner, conversation_id))
 
         return await self._database.read(work)
 
@@ -128,8 +128,8 @@ class Conversations:
         """
         limit = max(1, min(limit, MAX_PAGE))
         return await self._database.read(
-            lambda connection: read_branch(
-                connection, owner, conversation_id, leaf_id=leaf_id, before=before, limit=limit
+            lambda transaction: read_branch(
+                transaction, owner, conversation_id, leaf_id=leaf_id, before=before, limit=limit
             )
         )
 
@@ -140,7 +140,7 @@ class Conversations:
         Raises:
             UnknownConversation: there is no such conversation, or no such message in it.
         """
-        return await self._database.read(lambda connection: read_path(connection, owner, conversation_id, message_id))
+        return await self._database.read(lambda transaction: read_path(transaction, owner, conversation_id, message_id))
 
     async def match(self, owner: str, conversation_id: str, sent: list[NewMessage]) -> Match:
         """
@@ -149,7 +149,7 @@ class Conversations:
         Raises:
             RequestError: a message has a name that can't be one.
         """
-        return await self._database.read(lambda connection: match_sent(connection, owner, conversation_id, sent))
+        return await self._database.read(lambda transaction: match_sent(transaction, owner, conversation_id, sent))
 
     async def follow(self, owner: str, conversation_id: str, parent_id: str, sent: list[NewMessage]) -> Match:
         """
@@ -160,7 +160,7 @@ class Conversations:
             RequestError: a message has a name that can't be one.
         """
         return await self._database.read(
-            lambda connection: follow_message(connection, owner, conversation_id, parent_id, sent)
+            lambda transaction: follow_message(transaction, owner, conversation_id, parent_id, sent)
         )
 
     async def rename(
@@ -175,12 +175,12 @@ class Conversations:
         """
         title = check_title(title)
 
-        async def work(connection: AsyncConnection) -> Conversation:
-            row = await find_conversation(connection, owner, conversation_id, lock=True)
+        async def work(transaction: Transaction) -> Conversation:
+            row = await find_conversation(transaction, owner, conversation_id, lock=True)
             if by != "person" and row.title_source == "person":
                 return to_conversation(row)
-            await index_entry(connection, conversation_key=row.key, message_key=None, written=title)
-            return await self._change(connection, row, {"title": title, "title_source": by}, if_revision)
+            await index_entry(transaction, conversation_key=row.key, message_key=None, written=title)
+            return await self._change(transaction, row, {"title": title, "title_source": by}, if_revision)
 
         return await self._database.write(work)
 
@@ -199,10 +199,10 @@ class Conversations:
         Show another branch: the one that ends with this message.
         """
 
-        async def check(connection: AsyncConnection, row: Any) -> None:
+        async def check(transaction: Transaction, row: Any) -> None:
             found = select(messages.c.key).where(messages.c.conversation_key == row.key, messages.c.id == message_id)
             can_be = message_id.isprintable()
-            if not can_be or (await connection.execute(found)).one_or_none() is None:
+            if not can_be or (await transaction.execute(found)).one_or_none() is None:
                 raise UnknownConversation(f"there is no message {message_id[:80]!r} in this conversation")
 
         return await self._set(owner, conversation_id, {"leaf_id": message_id}, if_revision, check)
@@ -226,7 +226,7 @@ class Conversations:
         Raises:
             UnknownConversation: there is none of this owner.
         """
-        return await self._database.read(lambda connection: take_out(connection, owner, conversation_id))
+        return await self._database.read(lambda transaction: take_out(transaction, owner, conversation_id))
 
     async def import_archive(self, owner: str, archive: Archive) -> Conversation:
         """
@@ -237,7 +237,7 @@ class Conversations:
         """
         check_archive(archive)
         now = self._clock_ms()
-        return await self._database.write(lambda connection: put_in(connection, owner, archive, now))
+        return await self._database.write(lambda transaction: put_in(transaction, owner, archive, now))
 
     async def purge(self, *, deleted_before: int) -> int:
         """
@@ -266,16 +266,16 @@ class Conversations:
         query = parse_query(written)
         before = None if cursor is None else read_cursor(cursor, 1)[0]
 
-        async def work(connection: AsyncConnection) -> FoundPage:
+        async def work(transaction: Transaction) -> FoundPage:
             hits: list[Hit] = []
             if before is None or before < 0:
-                hits = await find_entries(connection, query, owner=owner, titles=True, before=before, limit=limit + 1)
+                hits = await find_entries(transaction, query, owner=owner, titles=True, before=before, limit=limit + 1)
             if len(hits) <= limit:
                 after = before if before is not None and before > 0 else None
                 rest = limit + 1 - len(hits)
-                hits += await find_entries(connection, query, owner=owner, titles=False, before=after, limit=rest)
+                hits += await find_entries(transaction, query, owner=owner, titles=False, before=after, limit=rest)
             more = write_cursor(hits[limit - 1].entry_key) if len(hits) > limit else None
-            found = [await _show(connection, hit, query) for hit in hits[:limit]]
+            found = [await _show(transaction, hit, query) for hit in hits[:limit]]
             return FoundPage(found=tuple(found), cursor=more)
 
         return await self._database.read(work)
@@ -286,33 +286,33 @@ class Conversations:
         conversation_id: str,
         values: Mapping[str, Any],
         if_revision: int | None,
-        check: Callable[[AsyncConnection, Any], Awaitable[None]] | None = None,
+        check: Callable[[Transaction, Any], Awaitable[None]] | None = None,
         *,
         deleted: bool = False,
     ) -> Conversation:
-        async def work(connection: AsyncConnection) -> Conversation:
-            row = await find_conversation(connection, owner, conversation_id, deleted=deleted, lock=True)
+        async def work(transaction: Transaction) -> Conversation:
+            row = await find_conversation(transaction, owner, conversation_id, deleted=deleted, lock=True)
             if check is not None:
-                await check(connection, row)
-            return await self._change(connection, row, values, if_revision)
+                await check(transaction, row)
+            return await self._change(transaction, row, values, if_revision)
 
         return await self._database.write(work)
 
     async def _change(
-        self, connection: AsyncConnection, row: Any, values: Mapping[str, Any], if_revision: int | None
+        self, transaction: Transaction, row: Any, values: Mapping[str, Any], if_revision: int | None
     ) -> Conversation:
         if if_revision is not None and row.revision != if_revision:
             raise RevisionConflict(f"the conversation is at revision {row.revision}, expected {if_revision}")
         changed = {**values, "revision": row.revision + 1, "updated_at": self._clock_ms()}
-        await connection.execute(update(conversations).where(conversations.c.key == row.key).values(changed))
+        await transaction.execute(update(conversations).where(conversations.c.key == row.key).values(changed))
         found = select(conversations).where(conversations.c.key == row.key)
-        return to_conversation((await connection.execute(found)).one())
+        return to_conversation((await transaction.execute(found)).one())
 
     async def _remove(self, which: ColumnElement[bool]) -> int:
         removed = 0
         while True:
             # In small transactions, so that no prompt waits long for its turn to be written.
-            count = await self._database.write(lambda connection: _remove_some(connection, which))
+            count = await self._database.write(lambda transaction: _remove_some(transaction, which))
             removed += count
             if count < PURGED_AT_ONCE:
                 break
@@ -321,7 +321,7 @@ class Conversations:
         return removed
 
 
-async def _remove_some(connection: AsyncConnection, which: ColumnElement[bool]) -> int:
+async def _remove_some(transaction: Transaction, which: ColumnElement[bool]) -> int:
     running = select(messages.c.conversation_key).where(messages.c.state == "running")
     found = (
         select(conversations.c.key)
@@ -329,17 +329,17 @@ async def _remove_some(connection: AsyncConnection, which: ColumnElement[bool]) 
         .limit(PURGED_AT_ONCE)
         .with_for_update(skip_locked=True)
     )
-    keys = [row.key for row in await connection.execute(found)]
+    keys = [row.key for row in await transaction.execute(found)]
     if keys:
-        await connection.execute(delete(conversations).where(conversations.c.key.in_(keys)))
+        await transaction.execute(delete(conversations).where(conversations.c.key.in_(keys)))
     return len(keys)
 
 
-async def _show(connection: AsyncConnection, hit: Hit, query: Any) -> Found:
-    row = (await connection.execute(select(conversations).where(conversations.c.key == hit.conversation_key))).one()
+async def _show(transaction: Transaction, hit: Hit, query: Any) -> Found:
+    row = (await transaction.execute(select(conversations).where(conversations.c.key == hit.conversation_key))).one()
     if hit.message_key is None:
         return Found(conversation=to_conversation(row), snippet=make_snippet(row.title, query))
-    (message,) = await read_messages(connection, row.key, [hit.message_key])
+    (message,) = await read_messages(transaction, row.key, [hit.message_key])
     return Found(
         conversation=to_conversation(row), snippet=make_snippet(to_text(message.content), query), message=message
     )

@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import TypeVar
 
 import msgspec
-from sqlalchemy import Connection, Executable, exists, func, select, text
+from sqlalchemy import Connection, Executable, create_engine, exists, func, select, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from outcrop.history.address import find_file, make_server_engine, parse_address
-from outcrop.history.database import open_database, translate
+from outcrop.history.address import find_file, parse_address
+from outcrop.history.database import open_database
 from outcrop.history.migrate import describe_revisions, upgrade
 from outcrop.history.sqlite_file import probe_file, to_reading_address
 from outcrop.history.tables import calls, conversations, messages
+from outcrop.history.trouble import translate
 
 Result = TypeVar("Result")
 
@@ -119,21 +119,31 @@ def _contradictions(connection: Connection) -> list[str]:
 
 async def _look(url: URL, work: Callable[[Connection], Result]) -> Result:
     path = find_file(url)
-    engine = make_server_engine(url, is_single=True) if path is None else _make_looking_engine(path)
     try:
         if path is not None:
-            await asyncio.to_thread(probe_file, path)
-        async with engine.begin() as connection:
-            return await connection.run_sync(work)
+            return await asyncio.to_thread(_look_at_file, path, work)
+        return await _look_at_server(url, work)
     except (SQLAlchemyError, sqlite3.Error, OSError) as error:
         raise translate(error) from error
+
+
+def _look_at_file(path: Path, work: Callable[[Connection], Result]) -> Result:
+    """
+    Change nothing; also not the file's journal mode, nor make a file that is not there.
+    """
+    probe_file(path)
+    url = URL.create("sqlite", database=to_reading_address(path), query={"uri": "true"})
+    engine = create_engine(url, poolclass=NullPool, hide_parameters=True)
+    with engine.begin() as connection:
+        return work(connection)
+
+
+async def _look_at_server(url: URL, work: Callable[[Connection], Result]) -> Result:
+    from outcrop.history.postgres_database import make_engine  # noqa: PLC0415  its driver is an extra
+
+    engine = make_engine(url, is_single=True)
+    try:
+        async with engine.begin() as connection:
+            return await connection.run_sync(work)
     finally:
         await engine.dispose()
-
-
-def _make_looking_engine(path: Path) -> AsyncEngine:
-    """
-    Make a connection that changes nothing; also not the file's journal mode, nor a file that is not there.
-    """
-    url = URL.create("sqlite+aiosqlite", database=to_reading_address(path), query={"uri": "true"})
-    return create_async_engine(url, poolclass=NullPool, hide_parameters=True)

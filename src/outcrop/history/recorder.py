@@ -15,16 +15,17 @@ import structlog
 from sqlalchemy import Row, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_or_pass
 from sqlalchemy.dialects.sqlite import insert as insert_or_pass_in_sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from outcrop.errors import StoreError
 from outcrop.history.branches import check_id
 from outcrop.history.content import Blobs, decode_content, digest_content, encode_content, find_digests, to_text
-from outcrop.history.database import Database, StoreConflict
+from outcrop.history.database import Database
 from outcrop.history.records import Content, Failure, NewMessage, TurnDraft, UnknownConversation, answer_id_of
 from outcrop.history.rows import USAGE_COLUMNS, read_blobs
 from outcrop.history.search import index_entry
 from outcrop.history.tables import blobs, calls, conversations, messages
+from outcrop.history.transaction import Transaction
+from outcrop.history.trouble import StoreConflict
 from outcrop.turns.endings import to_failure
 from outcrop.turns.records import KeptAnswer, Unfinished, state_after
 from outcrop.types import MessageStop, StreamFailed, ToolResultPart, Usage
@@ -38,7 +39,7 @@ Waits between attempts to write what could not be written; the last one is repea
 """
 
 ClockMs = Callable[[], int]
-Work = Callable[[AsyncConnection], Awaitable[None]]
+Work = Callable[[Transaction], Awaitable[None]]
 
 logger = structlog.get_logger(__name__)
 
@@ -78,10 +79,10 @@ class DatabaseLedger:
         now = self._clock_ms()
         row = {"turn_id": turn_id, "call": call, "owner": principal_id, "model_id": model_id, "opened_at": now}
 
-        async def work(connection: AsyncConnection) -> None:
-            await connection.execute(insert(calls).values({**row, **to_columns(Usage()), "attempts": 0}))
+        async def work(transaction: Transaction) -> None:
+            await transaction.execute(insert(calls), {**row, **to_columns(Usage()), "attempts": 0})
             if isinstance(draft, TurnDraft):
-                writer = _DraftWriter(connection, now)
+                writer = _DraftWriter(transaction, now)
                 await writer.write(draft, owner=principal_id, turn_id=turn_id, model_id=model_id)
 
         await self._database.write(work)
@@ -121,10 +122,10 @@ class DatabaseLedger:
         settled = {"outcome": outcome, "settled_at": now, "attempts": 1, **to_columns(usage)}
         row = {"turn_id": turn_id, "call": call, "owner": principal_id, "model_id": model_id, "opened_at": now}
 
-        async def work(connection: AsyncConnection) -> None:
+        async def work(transaction: Transaction) -> None:
             passing = insert_or_pass_in_sqlite if self._database.kind == "sqlite" else insert_or_pass
-            await connection.execute(passing(calls).values({**row, **settled}).on_conflict_do_nothing())
-            await _settle(connection, turn_id=turn_id, call=call, values=settled, answer=answer, may_be_settled=True)
+            await transaction.execute(passing(calls).on_conflict_do_nothing(), {**row, **settled})
+            await _settle(transaction, turn_id=turn_id, call=call, values=settled, answer=answer, may_be_settled=True)
 
         await self._database.write(work)
 
@@ -136,10 +137,10 @@ class DatabaseLedger:
         open_calls = select(calls, calls.c.turn_id.in_(running).label("is_kept")).where(calls.c.settled_at.is_(None))
         open_answers = select(calls, calls.c.turn_id.in_(running).label("is_kept")).where(calls.c.turn_id.in_(running))
 
-        async def work(connection: AsyncConnection) -> list[Unfinished]:
+        async def work(transaction: Transaction) -> list[Unfinished]:
             found: dict[tuple[str, int], Unfinished] = {}
             for statement in (open_calls, open_answers):
-                for row in await connection.execute(statement.order_by(calls.c.opened_at).limit(limit)):
+                for row in await transaction.execute(statement.order_by(calls.c.opened_at).limit(limit)):
                     found[row.turn_id, row.call] = _to_unfinished(row)
             return sorted(found.values(), key=lambda row: row.opened_at)[:limit]
 
@@ -172,7 +173,7 @@ class DatabaseLedger:
 
 
 async def _settle(
-    connection: AsyncConnection,
+    transaction: Transaction,
     *,
     turn_id: str,
     call: int,
@@ -181,22 +182,22 @@ async def _settle(
     may_be_settled: bool = False,
 ) -> None:
     is_open = (calls.c.turn_id == turn_id) & (calls.c.call == call) & calls.c.settled_at.is_(None)
-    done = await connection.execute(update(calls).where(is_open).values(values))
+    done = await transaction.execute(update(calls).where(is_open), values)
     if done.rowcount != 1 and not may_be_settled:
         raise StoreConflict(f"call {call} of turn {turn_id!r} has no open row in the ledger")
     if answer is not None:
-        await _finish_answer(connection, turn_id, answer, ended_at=values["settled_at"])
+        await _finish_answer(transaction, turn_id, answer, ended_at=values["settled_at"])
 
 
-async def _finish_answer(connection: AsyncConnection, turn_id: str, answer: KeptAnswer, *, ended_at: int) -> None:
+async def _finish_answer(transaction: Transaction, turn_id: str, answer: KeptAnswer, *, ended_at: int) -> None:
     found = select(messages).where(messages.c.turn_id == turn_id, messages.c.state == "running").with_for_update()
-    row = (await connection.execute(found)).one_or_none()
+    row = (await transaction.execute(found)).one_or_none()
     if row is None:
         # It was finished before, or deleted with its conversation.
         return
     terminal = answer.events[-1]
     assert isinstance(terminal, MessageStop | StreamFailed), "a kept answer ends with its terminal event"
-    before, found_blobs = await _read_content(connection, row)
+    before, found_blobs = await _read_content(transaction, row)
     content = (*before, *answer.events)
     encoded, taken_out = encode_content(content)
     summary, columns = answer.summary, to_columns(answer.summary.usage)
@@ -215,10 +216,10 @@ async def _finish_answer(connection: AsyncConnection, turn_id: str, answer: Kept
         "duration_ms": (row.duration_ms or 0) + summary.duration_ms,
         "ttft_ms": row.ttft_ms if row.ttft_ms is not None else summary.ttft_ms,
     }
-    await connection.execute(update(messages).where(messages.c.key == row.key).values(values))
-    await _write_blobs(connection, row.conversation_key, taken_out.keys() - found_blobs.keys(), taken_out)
-    await index_entry(connection, conversation_key=row.conversation_key, message_key=row.key, written=to_text(content))
-    await _touch(connection, row.conversation_key, ended_at, {})
+    await transaction.execute(update(messages).where(messages.c.key == row.key), values)
+    await _write_blobs(transaction, row.conversation_key, taken_out.keys() - found_blobs.keys(), taken_out)
+    await index_entry(transaction, conversation_key=row.conversation_key, message_key=row.key, written=to_text(content))
+    await _touch(transaction, row.conversation_key, ended_at, {})
 
 
 class _DraftWriter:
@@ -226,8 +227,8 @@ class _DraftWriter:
     Write what is kept when a turn begins.
     """
 
-    def __init__(self, connection: AsyncConnection, now: int) -> None:
-        self._connection = connection
+    def __init__(self, transaction: Transaction, now: int) -> None:
+        self._transaction = transaction
         self._now = now
 
     async def write(self, draft: TurnDraft, *, owner: str, turn_id: str, model_id: str) -> None:
@@ -256,30 +257,30 @@ class _DraftWriter:
         if draft.continues is not None:
             which = (messages.c.conversation_key == conversation_key) & (messages.c.id == draft.continues)
             statement = update(messages).where(which).values({**running, "ended_at": None})
-            if (await self._connection.execute(statement)).rowcount != 1:
+            if (await self._transaction.execute(statement)).rowcount != 1:
                 raise UnknownConversation(f"there is no message {draft.continues[:80]!r} in this conversation")
             answer_id = draft.continues
         else:
             answer_id = answer_id_of(turn_id)
             parent_key = await self._find_key(conversation_key, draft.parent_id, keys)
             await self._insert(conversation_key, answer_id, parent_key, "assistant", (), running)
-        await _touch(self._connection, conversation_key, self._now, {"leaf_id": answer_id, "model": draft.model})
+        await _touch(self._transaction, conversation_key, self._now, {"leaf_id": answer_id, "model": draft.model})
 
     async def _find_or_make(self, draft: TurnDraft, owner: str) -> int:
         table = conversations.c
-        passing = insert_or_pass_in_sqlite if self._connection.dialect.name == "sqlite" else insert_or_pass
+        passing = insert_or_pass_in_sqlite if self._transaction.dialect.name == "sqlite" else insert_or_pass
         row = {
             "owner": owner, "id": draft.conversation_id, "title": draft.title[:MAX_TITLE_CHARACTERS],
             "title_source": "prompt", "created_at": self._now, "updated_at": self._now, "revision": 0,
         }  # fmt: skip
         # Another turn may be making it at this moment.
-        made = await self._connection.execute(passing(conversations).values(row).on_conflict_do_nothing())
+        made = await self._transaction.execute(passing(conversations).on_conflict_do_nothing(), row)
         found = select(conversations).where(table.owner == owner, table.id == draft.conversation_id).with_for_update()
-        kept = (await self._connection.execute(found)).one()
+        kept = (await self._transaction.execute(found)).one()
         if kept.deleted_at is not None:
             raise UnknownConversation(f"conversation {draft.conversation_id[:80]!r} is deleted; restore it first")
         if made.rowcount == 1:
-            await index_entry(self._connection, conversation_key=kept.key, message_key=None, written=draft.title)
+            await index_entry(self._transaction, conversation_key=kept.key, message_key=None, written=draft.title)
         return int(kept.key)
 
     async def _find_key(self, conversation_key: int, message_id: str | None, keys: dict[str, int]) -> int | None:
@@ -288,7 +289,7 @@ class _DraftWriter:
         found = select(messages.c.key).where(
             messages.c.conversation_key == conversation_key, messages.c.id == message_id
         )
-        key = await self._connection.scalar(found)
+        key = await self._transaction.scalar(found)
         if key is None:
             raise UnknownConversation(f"there is no message {message_id[:80]!r} in this conversation")
         return int(key)
@@ -297,7 +298,7 @@ class _DraftWriter:
         own = {"state": "completed", "client_id": message.client_id, "ended_at": self._now}
         key = await self._insert(conversation_key, message.message_id, parent_key, message.role, message.parts, own)
         written = to_text(message.parts)
-        await index_entry(self._connection, conversation_key=conversation_key, message_key=key, written=written)
+        await index_entry(self._transaction, conversation_key=conversation_key, message_key=key, written=written)
         return key
 
     async def _insert(
@@ -310,46 +311,47 @@ class _DraftWriter:
         own: dict[str, Any],
     ) -> int:
         encoded, taken_out = encode_content(content)
-        made = await self._connection.execute(
-            insert(messages).values(
-                conversation_key=conversation_key,
-                parent_key=parent_key,
-                id=message_id,
-                role=role,
-                content=encoded,
-                digest=digest_content(encoded),
-                created_at=self._now,
+        made = await self._transaction.execute(
+            insert(messages),
+            {
+                "conversation_key": conversation_key,
+                "parent_key": parent_key,
+                "id": message_id,
+                "role": role,
+                "content": encoded,
+                "digest": digest_content(encoded),
+                "created_at": self._now,
                 **own,
-            )
+            },
         )
-        await _write_blobs(self._connection, conversation_key, taken_out.keys(), taken_out)
+        await _write_blobs(self._transaction, conversation_key, taken_out.keys(), taken_out)
         return int(_key_of(made))
 
     async def _add_results(self, conversation_key: int, message_id: str, results: tuple[ToolResultPart, ...]) -> None:
         which = (messages.c.conversation_key == conversation_key) & (messages.c.id == message_id)
-        row = (await self._connection.execute(select(messages).where(which).with_for_update())).one()
-        before, _ = await _read_content(self._connection, row)
+        row = (await self._transaction.execute(select(messages).where(which).with_for_update())).one()
+        before, _ = await _read_content(self._transaction, row)
         encoded, taken_out = encode_content((*before, *results))
         values = {"content": encoded, "digest": digest_content(encoded)}
-        await self._connection.execute(update(messages).where(which).values(values))
-        await _write_blobs(self._connection, conversation_key, taken_out.keys(), taken_out)
+        await self._transaction.execute(update(messages).where(which), values)
+        await _write_blobs(self._transaction, conversation_key, taken_out.keys(), taken_out)
 
 
-async def _read_content(connection: AsyncConnection, row: Row[Any]) -> tuple[Content, Blobs]:
-    found = await read_blobs(connection, row.conversation_key, find_digests(row.content))
+async def _read_content(transaction: Transaction, row: Row[Any]) -> tuple[Content, Blobs]:
+    found = await read_blobs(transaction, row.conversation_key, find_digests(row.content))
     return decode_content(row.content, found), found
 
 
-async def _write_blobs(connection: AsyncConnection, conversation_key: int, digests: Any, contents: Blobs) -> None:
-    passing = insert_or_pass_in_sqlite if connection.dialect.name == "sqlite" else insert_or_pass
+async def _write_blobs(transaction: Transaction, conversation_key: int, digests: Any, contents: Blobs) -> None:
+    passing = insert_or_pass_in_sqlite if transaction.dialect.name == "sqlite" else insert_or_pass
     for digest in digests:
         row = {"conversation_key": conversation_key, "digest": digest, "content": contents[digest]}
-        await connection.execute(passing(blobs).values(row).on_conflict_do_nothing())
+        await transaction.execute(passing(blobs).on_conflict_do_nothing(), row)
 
 
-async def _touch(connection: AsyncConnection, conversation_key: int, now: int, values: dict[str, Any]) -> None:
+async def _touch(transaction: Transaction, conversation_key: int, now: int, values: dict[str, Any]) -> None:
     changed = {**values, "updated_at": now, "revision": conversations.c.revision + 1}
-    await connection.execute(update(conversations).where(conversations.c.key == conversation_key).values(changed))
+    await transaction.execute(update(conversations).where(conversations.c.key == conversation_key).values(changed))
 
 
 def to_columns(usage: Usage) -> dict[str, Any]:

@@ -11,14 +11,15 @@ import asyncio
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import msgspec
 from sqlalchemy import TableClause, cast, column, delete, insert, literal_column, select, table
 from sqlalchemy.dialects.postgresql import TSQUERY, TSVECTOR
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from outcrop.errors import RequestError
 from outcrop.history.tables import conversations
+from outcrop.history.transaction import Transaction
 
 MAX_QUERY_CHARACTERS = 200
 MAX_WORDS = 16
@@ -133,45 +134,49 @@ def to_tsvector(tokens: Sequence[str]) -> str:
 
 
 async def index_entry(
-    connection: AsyncConnection, *, conversation_key: int, message_key: int | None, written: str
+    transaction: Transaction, *, conversation_key: int, message_key: int | None, written: str
 ) -> None:
     """
     Make a text findable: a message's, or (None) the conversation's title. What was there of it before is replaced.
 
     Part of the transaction that writes the text.
     """
-    entries = _entries(connection)
+    entries = _entries(transaction)
     first = -conversation_key if message_key is None else message_key * MAX_PIECES
     pieces = 1 if message_key is None else MAX_PIECES
-    await connection.execute(delete(entries).where(entries.c[0].between(first, first + pieces - 1)))
-    tokens = await _cut_aside(written)
+    await transaction.execute(delete(entries).where(entries.c[0].between(first, first + pieces - 1)))
+    is_sqlite = transaction.dialect.name == "sqlite"
+    # SQLite's transactions have a thread already.
+    tokens = _cut_tokens(written) if is_sqlite else await _cut_aside(written)
     for number in range(min(pieces, -(-len(tokens) // PIECE_WORDS))):
         piece = tokens[number * PIECE_WORDS : (number + 1) * PIECE_WORDS]
-        is_sqlite = connection.dialect.name == "sqlite"
-        await connection.execute(
-            insert(entries).values(
-                {
-                    entries.c[0].name: first + number,
-                    "tokens": " ".join(piece) if is_sqlite else cast(to_tsvector(piece), TSVECTOR),
-                    "message_key": message_key,
-                    "conversation_key": conversation_key,
-                }
-            )
-        )
+        row: dict[str, Any] = {
+            entries.c[0].name: first + number,
+            "message_key": message_key,
+            "conversation_key": conversation_key,
+        }
+        if is_sqlite:
+            await transaction.execute(insert(entries), {**row, "tokens": " ".join(piece)})
+        else:
+            await transaction.execute(insert(entries).values({**row, "tokens": cast(to_tsvector(piece), TSVECTOR)}))
+
+
+def _cut_tokens(written: str) -> list[str]:
+    return [word.token for word in cut_words(written)]
 
 
 async def _cut_aside(written: str) -> list[str]:
     # 1 MB takes a tenth of a second, which no stream should wait for.
     if len(written) < CUT_IN_THREAD_CHARACTERS:
-        return [word.token for word in cut_words(written)]
-    return await asyncio.to_thread(lambda: [word.token for word in cut_words(written)])
+        return _cut_tokens(written)
+    return await asyncio.to_thread(_cut_tokens, written)
 
 
-def _entries(connection: AsyncConnection) -> TableClause:
+def _entries(transaction: Transaction) -> TableClause:
     """
     Name the table's columns. The first is the key, which FTS5 calls `rowid`.
     """
-    key = "rowid" if connection.dialect.name == "sqlite" else "key"
+    key = "rowid" if transaction.dialect.name == "sqlite" else "key"
     return table("search_entries", *map(column, (key, "tokens", "message_key", "conversation_key")))
 
 
@@ -186,14 +191,14 @@ class Hit(msgspec.Struct, frozen=True):
 
 
 async def find_entries(
-    connection: AsyncConnection, query: Query, *, owner: str, titles: bool, before: int | None, limit: int
+    transaction: Transaction, query: Query, *, owner: str, titles: bool, before: int | None, limit: int
 ) -> list[Hit]:
     """
     Find an owner's titles, or messages, that match; the newest first, those before an `entry_key` where one is given.
     """
-    entries = _entries(connection)
+    entries = _entries(transaction)
     key = entries.c[0]
-    if connection.dialect.name == "sqlite":
+    if transaction.dialect.name == "sqlite":
         matches = literal_column("search_entries").op("MATCH")(to_fts5(query))
     else:
         matches = entries.c.tokens.op("@@")(cast(to_tsquery(query), TSQUERY))
@@ -207,7 +212,8 @@ async def find_entries(
     )
     if before is not None:
         found = found.where(key > before if titles else key < before)
-    return [Hit(*row) for row in await connection.execute(found)]
+    rows: Any = await transaction.execute(found)
+    return [Hit(*row) for row in rows]
 
 
 def make_snippet(written: str, query: Query) -> Snippet:

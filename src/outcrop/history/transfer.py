@@ -11,7 +11,6 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import insert, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from outcrop.errors import RequestError
 from outcrop.history.branches import check_id
@@ -21,6 +20,7 @@ from outcrop.history.records import Conversation, StoredMessage, TitleSource
 from outcrop.history.rows import USAGE_COLUMNS, find_conversation, read_messages, to_conversation
 from outcrop.history.search import index_entry
 from outcrop.history.tables import blobs, conversations, messages
+from outcrop.history.transaction import Transaction
 from outcrop.types import DocumentPart, ImagePart, ReasoningPart, TextPart, ToolResultPart, ToolUsePart
 
 VERSION = 1
@@ -98,14 +98,14 @@ def _check_fields(whose: str, record: msgspec.Struct) -> None:
             )
 
 
-async def take_out(connection: AsyncConnection, owner: str, conversation_id: str) -> Archive:
+async def take_out(transaction: Transaction, owner: str, conversation_id: str) -> Archive:
     """
     Read a whole conversation. See `Conversations.export`.
     """
-    row = await find_conversation(connection, owner, conversation_id)
+    row = await find_conversation(transaction, owner, conversation_id)
     found = select(messages.c.key).where(messages.c.conversation_key == row.key).order_by(messages.c.key)
-    keys = [each.key for each in await connection.execute(found)]
-    kept = await read_messages(connection, row.key, keys)
+    keys = [each.key for each in await transaction.execute(found)]
+    kept = await read_messages(transaction, row.key, keys)
     about = ArchivedConversation(
         conversation_id=row.id,
         title=row.title,
@@ -117,13 +117,13 @@ async def take_out(connection: AsyncConnection, owner: str, conversation_id: str
     return Archive(version=VERSION, conversation=about, messages=tuple(kept))
 
 
-async def put_in(connection: AsyncConnection, owner: str, archive: Archive, now: int) -> Conversation:
+async def put_in(transaction: Transaction, owner: str, archive: Archive, now: int) -> Conversation:
     """
     Write a whole conversation. See `Conversations.import_archive`.
     """
     old, table = archive.conversation, conversations.c
     taken = select(table.key).where(table.owner == owner, table.id == old.conversation_id)
-    is_free = bool(old.conversation_id) and (await connection.execute(taken)).one_or_none() is None
+    is_free = bool(old.conversation_id) and (await transaction.execute(taken)).one_or_none() is None
     title = "".join(each if each.isprintable() else " " for each in old.title)[:MAX_TITLE_CHARACTERS]
     row = {
         "owner": owner,
@@ -136,12 +136,12 @@ async def put_in(connection: AsyncConnection, owner: str, archive: Archive, now:
         "updated_at": now,
         "revision": 1,
     }
-    key = _key_of(await connection.execute(insert(conversations).values(row)))
-    await index_entry(connection, conversation_key=key, message_key=None, written=title)
+    key = _key_of(await transaction.execute(insert(conversations), row))
+    await index_entry(transaction, conversation_key=key, message_key=None, written=title)
     keys: dict[str | None, int | None] = {None: None}
     for message in archive.messages:
-        keys[message.message_id] = await _write(connection, key, message, keys[message.parent_id], now)
-    return to_conversation((await connection.execute(select(conversations).where(table.key == key))).one())
+        keys[message.message_id] = await _write(transaction, key, message, keys[message.parent_id], now)
+    return to_conversation((await transaction.execute(select(conversations).where(table.key == key))).one())
 
 
 def _find_leaf(archive: Archive) -> str | None:
@@ -151,7 +151,7 @@ def _find_leaf(archive: Archive) -> str | None:
 
 
 async def _write(
-    connection: AsyncConnection, conversation_key: int, message: StoredMessage, parent_key: int | None, now: int
+    transaction: Transaction, conversation_key: int, message: StoredMessage, parent_key: int | None, now: int
 ) -> int:
     encoded, taken_out = encode_content(message.content)
     usage = message.usage
@@ -170,13 +170,13 @@ async def _write(
         **{name: getattr(message, name) for name in COPIED},
         **({} if usage is None else {name: getattr(usage, name) for name in (*USAGE_COLUMNS, "estimated")}),
     }
-    key = _key_of(await connection.execute(insert(messages).values(row)))
+    key = _key_of(await transaction.execute(insert(messages), row))
     for digest, content in taken_out.items():
         line = {"conversation_key": conversation_key, "digest": digest}
         there = select(blobs.c.digest).filter_by(**line)
-        if (await connection.execute(there)).one_or_none() is None:
-            await connection.execute(insert(blobs).values({**line, "content": content}))
-    await index_entry(connection, conversation_key=conversation_key, message_key=key, written=to_text(message.content))
+        if (await transaction.execute(there)).one_or_none() is None:
+            await transaction.execute(insert(blobs), {**line, "content": content})
+    await index_entry(transaction, conversation_key=conversation_key, message_key=key, written=to_text(message.content))
     return key
 
 
