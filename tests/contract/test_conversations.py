@@ -573,6 +573,20 @@ async def test_what_was_not_exported_is_refused(keeping: Keeping, change: dict[s
     assert (await keeping.conversations.list_page(BOB)).conversations == ()
 
 
+async def test_a_branch_is_read_through_any_of_its_messages(keeping: Keeping) -> None:
+    """
+    It goes on to the newest message that follows; the branch that is shown does not matter.
+    """
+    names = await keeping.talk("c", "one", "two")
+    other = await keeping.begin("c", ask("else", name="e", parent=names[1]))
+    await keeping.end(other)
+    for through, end in ((names[2], names[3]), (names[0], answer_id_of(other)), ("e", answer_id_of(other))):
+        branch = await keeping.conversations.open(ALICE, "c", through=through)
+        assert branch.messages[-1].message.message_id == end
+    with pytest.raises(UnknownConversation):
+        await keeping.conversations.open(ALICE, "c", through="nothing")
+
+
 async def test_a_long_message_is_found_by_any_of_its_words(keeping: Keeping) -> None:
     """
     Cutting a long text takes a while; it is searched to its end all the same.

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from outcrop.accounts.authenticate import make_key
-from tests.e2e.chat_client import HttpAnswer, open_chat, request, text_of
+from tests.e2e.chat_client import ChatSocket, HttpAnswer, open_chat, request, text_of
 from tests.e2e.conftest import Book
 from tests.support import Process, gateway_environment, run_outcrop
 
@@ -345,3 +345,36 @@ def test_a_server_without_a_history_says_so(emulator: str) -> None:
         assert say(url, "c", message("hello", "u1"), by={}).status == 200
         refused = request(url, "GET", "/api/conversations")
         assert (refused.status, refused.error["code"]) == (404, "nothing_kept")
+
+
+async def test_other_tabs_hear_of_changes(url: str) -> None:
+    """
+    A turn's begin and end, and each change by the routes, are told to all sockets of the owner, and to no other's.
+    """
+
+    async def next_changes(socket: ChatSocket, count: int) -> list[str]:
+        found: list[str] = []
+        while len(found) < count:
+            async with asyncio.timeout(20):
+                frame = json.loads(await socket.connection.recv())
+            assert frame["requestId"] == "$server"
+            found += [frame["chatId"]] if frame["event"] == "conversation-changed" else []
+        return found
+
+    async with (
+        open_chat(url, additional_headers=ALICE) as tab,
+        open_chat(url, additional_headers=BOB) as other,
+    ):
+        assert say(url, "news", message("hello", "p")).status == 200
+        assert await next_changes(tab, 2) == ["news", "news"]
+        assert (
+            request(
+                url, "PATCH", "/api/conversations/news", {"title": "New"}, {**ALICE, "content-type": "application/json"}
+            ).status
+            == 200
+        )
+        assert await next_changes(tab, 1) == ["news"]
+        assert request(url, "DELETE", "/api/conversations/news", None, ALICE).status == 200
+        assert await next_changes(tab, 1) == ["news"]
+        assert say(url, "mine", message("hello", "p"), by=BOB).status == 200
+        assert await next_changes(other, 2) == ["mine", "mine"]

@@ -58,6 +58,7 @@ async def read_branch(
     conversation_id: str,
     *,
     leaf_id: str | None,
+    through: str | None,
     before: str | None,
     limit: int,
 ) -> Branch:
@@ -66,7 +67,8 @@ async def read_branch(
     """
     row = await find_conversation(transaction, owner, conversation_id)
     tree = await _read_tree(transaction, row.key)
-    keys = tree.path_to(leaf_id or row.leaf_id)
+    end_id = leaf_id or row.leaf_id if through is None else tree.newest_under(through)
+    keys = tree.path_to(end_id)
     if before is not None:
         keys = keys[: _position(keys, tree.find(before).key, before)]
     shown = await read_messages(transaction, row.key, keys[-limit:])
@@ -195,6 +197,20 @@ class _Tree:
             keys.append(key)
             key = self._by_key[key].parent_key
         return keys[::-1]
+
+    def newest_under(self, message_id: str) -> str:
+        """
+        Return the name of the newest message among a message and all that follow it; nothing follows that one.
+        """
+        newest = self.find(message_id)
+        under = {newest.key}
+        # A message is always younger than the one that it follows, and rows come in the order of their age.
+        for row in self.rows:
+            if row.parent_key in under:
+                under.add(row.key)
+                newest = row
+        name: str = newest.id
+        return name
 
     def siblings_of(self, message_id: str) -> list[str]:
         """

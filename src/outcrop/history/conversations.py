@@ -14,11 +14,12 @@ from outcrop.errors import RequestError
 from outcrop.history.branches import Branch, Match, follow_message, match_sent, read_branch, read_path
 from outcrop.history.content import to_text
 from outcrop.history.database import Database
+from outcrop.history.news import Announce, announce_nothing
 from outcrop.history.records import Conversation, NewMessage, RevisionConflict, StoredMessage, UnknownConversation
 from outcrop.history.rows import find_conversation, read_messages, to_conversation
 from outcrop.history.search import Hit, Snippet, find_entries, index_entry, make_snippet, parse_query
 from outcrop.history.tables import conversations, messages
-from outcrop.history.transaction import Transaction
+from outcrop.history.transaction import Transaction, Work
 from outcrop.history.transfer import Archive, check_archive, put_in, take_out
 
 MAX_TITLE_CHARACTERS = 200
@@ -62,11 +63,13 @@ class Conversations:
 
     Args:
         clock_ms: milliseconds since 1970.
+        announce: is told of each change.
     """
 
-    def __init__(self, database: Database, clock_ms: ClockMs) -> None:
+    def __init__(self, database: Database, clock_ms: ClockMs, announce: Announce = announce_nothing) -> None:
         self._database = database
         self._clock_ms = clock_ms
+        self._announce = announce
 
     async def list_page(
         self, owner: str, *, limit: int = 50, cursor: str | None = None, deleted: bool = False, pinned: bool = False
@@ -115,13 +118,15 @@ class Conversations:
         conversation_id: str,
         *,
         leaf_id: str | None = None,
+        through: str | None = None,
         before: str | None = None,
         limit: int = 50,
     ) -> Branch:
         """
         Read the last `limit` messages of a branch: of that to `leaf_id`, else of the one that is shown.
 
-        `before` names the message that they come before, where it is given.
+        `through` names a message of a branch that is then read to the newest message under it; `before` names the
+        message that they come before.
 
         Raises:
             UnknownConversation: there is no such conversation, or no such message in it.
@@ -129,7 +134,7 @@ class Conversations:
         limit = max(1, min(limit, MAX_PAGE))
         return await self._database.read(
             lambda transaction: read_branch(
-                transaction, owner, conversation_id, leaf_id=leaf_id, before=before, limit=limit
+                transaction, owner, conversation_id, leaf_id=leaf_id, through=through, before=before, limit=limit
             )
         )
 
@@ -182,7 +187,7 @@ class Conversations:
             await index_entry(transaction, conversation_key=row.key, message_key=None, written=title)
             return await self._change(transaction, row, {"title": title, "title_source": by}, if_revision)
 
-        return await self._database.write(work)
+        return await self._commit(owner, work)
 
     async def pin(
         self, owner: str, conversation_id: str, *, pinned: bool, if_revision: int | None = None
@@ -237,7 +242,7 @@ class Conversations:
         """
         check_archive(archive)
         now = self._clock_ms()
-        return await self._database.write(lambda transaction: put_in(transaction, owner, archive, now))
+        return await self._commit(owner, lambda transaction: put_in(transaction, owner, archive, now))
 
     async def purge(self, *, deleted_before: int) -> int:
         """
@@ -296,7 +301,12 @@ class Conversations:
                 await check(transaction, row)
             return await self._change(transaction, row, values, if_revision)
 
-        return await self._database.write(work)
+        return await self._commit(owner, work)
+
+    async def _commit(self, owner: str, work: Work[Conversation]) -> Conversation:
+        changed = await self._database.write(work)
+        self._announce(owner, changed.conversation_id)
+        return changed
 
     async def _change(
         self, transaction: Transaction, row: Any, values: Mapping[str, Any], if_revision: int | None

@@ -6,7 +6,7 @@ What could not be committed at a turn's end is tried again until it is: usage is
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -17,20 +17,20 @@ from sqlalchemy.dialects.postgresql import insert as insert_or_pass
 from sqlalchemy.dialects.sqlite import insert as insert_or_pass_in_sqlite
 
 from outcrop.errors import StoreError
-from outcrop.history.branches import check_id
-from outcrop.history.content import Blobs, decode_content, digest_content, encode_content, find_digests, to_text
+from outcrop.history.content import digest_content, encode_content, to_text
 from outcrop.history.database import Database
-from outcrop.history.records import Content, Failure, NewMessage, TurnDraft, UnknownConversation, answer_id_of
-from outcrop.history.rows import USAGE_COLUMNS, read_blobs
+from outcrop.history.drafts import DraftWriter, Named, read_content, touch, write_blobs
+from outcrop.history.news import Announce, announce_nothing
+from outcrop.history.records import Failure, TurnDraft
+from outcrop.history.rows import USAGE_COLUMNS
 from outcrop.history.search import index_entry
-from outcrop.history.tables import blobs, calls, conversations, messages
-from outcrop.history.transaction import Transaction
+from outcrop.history.tables import calls, messages
+from outcrop.history.transaction import Transaction, Work
 from outcrop.history.trouble import StoreConflict
 from outcrop.turns.endings import to_failure
 from outcrop.turns.records import KeptAnswer, Unfinished, state_after
-from outcrop.types import MessageStop, StreamFailed, ToolResultPart, Usage
+from outcrop.types import MessageStop, StreamFailed, Usage
 
-MAX_TITLE_CHARACTERS = 200
 MAX_LATE = 1000
 MAX_LATE_BYTES = 64 << 20
 PAUSES_SECONDS = (1.0, 2.0, 5.0, 10.0)
@@ -39,7 +39,7 @@ Waits between attempts to write what could not be written; the last one is repea
 """
 
 ClockMs = Callable[[], int]
-Work = Callable[[Transaction], Awaitable[None]]
+Settling = Work[Named | None]
 
 logger = structlog.get_logger(__name__)
 
@@ -47,12 +47,17 @@ logger = structlog.get_logger(__name__)
 class DatabaseLedger:
     """
     Implement `turns.ports.Ledger`. `aclose` it before the database.
+
+    Args:
+        clock_ms: milliseconds since 1970.
+        announce: is told when a kept turn begins, and when it has ended.
     """
 
-    def __init__(self, database: Database, clock_ms: ClockMs) -> None:
+    def __init__(self, database: Database, clock_ms: ClockMs, announce: Announce = announce_nothing) -> None:
         self._database = database
         self._clock_ms = clock_ms
-        self._late: deque[tuple[int, Work]] = deque()
+        self._announce = announce
+        self._late: deque[tuple[int, Settling]] = deque()
         self._late_bytes = 0
         self._catching_up: asyncio.Task[None] | None = None
 
@@ -65,7 +70,7 @@ class DatabaseLedger:
             await asyncio.wait({self._catching_up})
         try:
             while self._late:
-                await self._database.write(self._late[0][1])
+                self._tell(await self._database.write(self._late[0][1]))
                 self._late.popleft()
         except StoreError as error:
             logger.error("answers could not be kept", answers=len(self._late), reason=error.message)  # noqa: TRY400
@@ -82,10 +87,12 @@ class DatabaseLedger:
         async def work(transaction: Transaction) -> None:
             await transaction.execute(insert(calls), {**row, **to_columns(Usage()), "attempts": 0})
             if isinstance(draft, TurnDraft):
-                writer = _DraftWriter(transaction, now)
+                writer = DraftWriter(transaction, now)
                 await writer.write(draft, owner=principal_id, turn_id=turn_id, model_id=model_id)
 
         await self._database.write(work)
+        if isinstance(draft, TurnDraft):
+            self._announce(principal_id, draft.conversation_id)
 
     async def settle(
         self, *, turn_id: str, call: int, outcome: str, usage: Usage, attempts: int, answer: KeptAnswer | None = None
@@ -95,7 +102,8 @@ class DatabaseLedger:
         """
         settled = {"outcome": outcome, "settled_at": self._clock_ms(), "attempts": attempts, **to_columns(usage)}
         try:
-            await self._database.write(partial(_settle, turn_id=turn_id, call=call, values=settled, answer=answer))
+            work = partial(_settle, turn_id=turn_id, call=call, values=settled, answer=answer)
+            self._tell(await self._database.write(work))
         except StoreConflict:
             raise
         except StoreError as error:
@@ -122,12 +130,14 @@ class DatabaseLedger:
         settled = {"outcome": outcome, "settled_at": now, "attempts": 1, **to_columns(usage)}
         row = {"turn_id": turn_id, "call": call, "owner": principal_id, "model_id": model_id, "opened_at": now}
 
-        async def work(transaction: Transaction) -> None:
+        async def work(transaction: Transaction) -> Named | None:
             passing = insert_or_pass_in_sqlite if self._database.kind == "sqlite" else insert_or_pass
             await transaction.execute(passing(calls).on_conflict_do_nothing(), {**row, **settled})
-            await _settle(transaction, turn_id=turn_id, call=call, values=settled, answer=answer, may_be_settled=True)
+            return await _settle(
+                transaction, turn_id=turn_id, call=call, values=settled, answer=answer, may_be_settled=True
+            )
 
-        await self._database.write(work)
+        self._tell(await self._database.write(work))
 
     async def find_unfinished(self, *, limit: int) -> Sequence[Unfinished]:
         """
@@ -146,7 +156,11 @@ class DatabaseLedger:
 
         return await self._database.read(work)
 
-    def _try_later(self, work: Work, size: int) -> None:
+    def _tell(self, named: Named | None) -> None:
+        if named is not None:
+            self._announce(*named)
+
+    def _try_later(self, work: Settling, size: int) -> None:
         if len(self._late) >= MAX_LATE or self._late_bytes + size > MAX_LATE_BYTES:
             logger.error("an answer is not kept: too many wait to be written already", waiting=len(self._late))
             return
@@ -162,7 +176,7 @@ class DatabaseLedger:
             await asyncio.sleep(PAUSES_SECONDS[min(attempt, len(PAUSES_SECONDS) - 1)])
             size, work = self._late[0]
             try:
-                await self._database.write(work)
+                self._tell(await self._database.write(work))
             except StoreError:
                 attempt += 1
                 continue
@@ -180,24 +194,28 @@ async def _settle(
     values: dict[str, Any],
     answer: KeptAnswer | None,
     may_be_settled: bool = False,
-) -> None:
+) -> Named | None:
+    """
+    Complete a row, and the answer; return whose conversation that has changed.
+    """
     is_open = (calls.c.turn_id == turn_id) & (calls.c.call == call) & calls.c.settled_at.is_(None)
     done = await transaction.execute(update(calls).where(is_open), values)
     if done.rowcount != 1 and not may_be_settled:
         raise StoreConflict(f"call {call} of turn {turn_id!r} has no open row in the ledger")
-    if answer is not None:
-        await _finish_answer(transaction, turn_id, answer, ended_at=values["settled_at"])
+    if answer is None:
+        return None
+    return await _finish_answer(transaction, turn_id, answer, ended_at=values["settled_at"])
 
 
-async def _finish_answer(transaction: Transaction, turn_id: str, answer: KeptAnswer, *, ended_at: int) -> None:
+async def _finish_answer(transaction: Transaction, turn_id: str, answer: KeptAnswer, *, ended_at: int) -> Named | None:
     found = select(messages).where(messages.c.turn_id == turn_id, messages.c.state == "running").with_for_update()
     row = (await transaction.execute(found)).one_or_none()
     if row is None:
         # It was finished before, or deleted with its conversation.
-        return
+        return None
     terminal = answer.events[-1]
     assert isinstance(terminal, MessageStop | StreamFailed), "a kept answer ends with its terminal event"
-    before, found_blobs = await _read_content(transaction, row)
+    before, found_blobs = await read_content(transaction, row)
     content = (*before, *answer.events)
     encoded, taken_out = encode_content(content)
     summary, columns = answer.summary, to_columns(answer.summary.usage)
@@ -217,141 +235,9 @@ async def _finish_answer(transaction: Transaction, turn_id: str, answer: KeptAns
         "ttft_ms": row.ttft_ms if row.ttft_ms is not None else summary.ttft_ms,
     }
     await transaction.execute(update(messages).where(messages.c.key == row.key), values)
-    await _write_blobs(transaction, row.conversation_key, taken_out.keys() - found_blobs.keys(), taken_out)
+    await write_blobs(transaction, row.conversation_key, taken_out.keys() - found_blobs.keys(), taken_out)
     await index_entry(transaction, conversation_key=row.conversation_key, message_key=row.key, written=to_text(content))
-    await _touch(transaction, row.conversation_key, ended_at, {})
-
-
-class _DraftWriter:
-    """
-    Write what is kept when a turn begins.
-    """
-
-    def __init__(self, transaction: Transaction, now: int) -> None:
-        self._transaction = transaction
-        self._now = now
-
-    async def write(self, draft: TurnDraft, *, owner: str, turn_id: str, model_id: str) -> None:
-        """
-        Write all of it.
-
-        Raises:
-            UnknownConversation: the conversation is deleted, or lacks the message that the new ones follow.
-        """
-        for name in (draft.conversation_id, *(message.message_id for message in draft.messages)):
-            check_id(name)
-        conversation_key = await self._find_or_make(draft, owner)
-        keys: dict[str, int] = {}
-        for message in draft.messages:
-            parent_key = await self._find_key(conversation_key, message.parent_id, keys)
-            keys[message.message_id] = await self._write_message(conversation_key, message, parent_key)
-        for message_id, results in draft.results.items():
-            await self._add_results(conversation_key, message_id, results)
-        running = {
-            "state": "running",
-            "turn_id": turn_id,
-            "model": draft.model,
-            "model_id": model_id,
-            "params": msgspec.json.encode(draft.params),
-        }
-        if draft.continues is not None:
-            which = (messages.c.conversation_key == conversation_key) & (messages.c.id == draft.continues)
-            statement = update(messages).where(which).values({**running, "ended_at": None})
-            if (await self._transaction.execute(statement)).rowcount != 1:
-                raise UnknownConversation(f"there is no message {draft.continues[:80]!r} in this conversation")
-            answer_id = draft.continues
-        else:
-            answer_id = answer_id_of(turn_id)
-            parent_key = await self._find_key(conversation_key, draft.parent_id, keys)
-            await self._insert(conversation_key, answer_id, parent_key, "assistant", (), running)
-        await _touch(self._transaction, conversation_key, self._now, {"leaf_id": answer_id, "model": draft.model})
-
-    async def _find_or_make(self, draft: TurnDraft, owner: str) -> int:
-        table = conversations.c
-        passing = insert_or_pass_in_sqlite if self._transaction.dialect.name == "sqlite" else insert_or_pass
-        row = {
-            "owner": owner, "id": draft.conversation_id, "title": draft.title[:MAX_TITLE_CHARACTERS],
-            "title_source": "prompt", "created_at": self._now, "updated_at": self._now, "revision": 0,
-        }  # fmt: skip
-        # Another turn may be making it at this moment.
-        made = await self._transaction.execute(passing(conversations).on_conflict_do_nothing(), row)
-        found = select(conversations).where(table.owner == owner, table.id == draft.conversation_id).with_for_update()
-        kept = (await self._transaction.execute(found)).one()
-        if kept.deleted_at is not None:
-            raise UnknownConversation(f"conversation {draft.conversation_id[:80]!r} is deleted; restore it first")
-        if made.rowcount == 1:
-            await index_entry(self._transaction, conversation_key=kept.key, message_key=None, written=draft.title)
-        return int(kept.key)
-
-    async def _find_key(self, conversation_key: int, message_id: str | None, keys: dict[str, int]) -> int | None:
-        if message_id is None or message_id in keys:
-            return None if message_id is None else keys[message_id]
-        found = select(messages.c.key).where(
-            messages.c.conversation_key == conversation_key, messages.c.id == message_id
-        )
-        key = await self._transaction.scalar(found)
-        if key is None:
-            raise UnknownConversation(f"there is no message {message_id[:80]!r} in this conversation")
-        return int(key)
-
-    async def _write_message(self, conversation_key: int, message: NewMessage, parent_key: int | None) -> int:
-        own = {"state": "completed", "client_id": message.client_id, "ended_at": self._now}
-        key = await self._insert(conversation_key, message.message_id, parent_key, message.role, message.parts, own)
-        written = to_text(message.parts)
-        await index_entry(self._transaction, conversation_key=conversation_key, message_key=key, written=written)
-        return key
-
-    async def _insert(
-        self,
-        conversation_key: int,
-        message_id: str,
-        parent_key: int | None,
-        role: str,
-        content: Content,
-        own: dict[str, Any],
-    ) -> int:
-        encoded, taken_out = encode_content(content)
-        made = await self._transaction.execute(
-            insert(messages),
-            {
-                "conversation_key": conversation_key,
-                "parent_key": parent_key,
-                "id": message_id,
-                "role": role,
-                "content": encoded,
-                "digest": digest_content(encoded),
-                "created_at": self._now,
-                **own,
-            },
-        )
-        await _write_blobs(self._transaction, conversation_key, taken_out.keys(), taken_out)
-        return int(_key_of(made))
-
-    async def _add_results(self, conversation_key: int, message_id: str, results: tuple[ToolResultPart, ...]) -> None:
-        which = (messages.c.conversation_key == conversation_key) & (messages.c.id == message_id)
-        row = (await self._transaction.execute(select(messages).where(which).with_for_update())).one()
-        before, _ = await _read_content(self._transaction, row)
-        encoded, taken_out = encode_content((*before, *results))
-        values = {"content": encoded, "digest": digest_content(encoded)}
-        await self._transaction.execute(update(messages).where(which), values)
-        await _write_blobs(self._transaction, conversation_key, taken_out.keys(), taken_out)
-
-
-async def _read_content(transaction: Transaction, row: Row[Any]) -> tuple[Content, Blobs]:
-    found = await read_blobs(transaction, row.conversation_key, find_digests(row.content))
-    return decode_content(row.content, found), found
-
-
-async def _write_blobs(transaction: Transaction, conversation_key: int, digests: Any, contents: Blobs) -> None:
-    passing = insert_or_pass_in_sqlite if transaction.dialect.name == "sqlite" else insert_or_pass
-    for digest in digests:
-        row = {"conversation_key": conversation_key, "digest": digest, "content": contents[digest]}
-        await transaction.execute(passing(blobs).on_conflict_do_nothing(), row)
-
-
-async def _touch(transaction: Transaction, conversation_key: int, now: int, values: dict[str, Any]) -> None:
-    changed = {**values, "updated_at": now, "revision": conversations.c.revision + 1}
-    await transaction.execute(update(conversations).where(conversations.c.key == conversation_key).values(changed))
+    return await touch(transaction, row.conversation_key, ended_at, {})
 
 
 def to_columns(usage: Usage) -> dict[str, Any]:
@@ -381,8 +267,3 @@ def _as_told(answer: KeptAnswer, error: StoreError) -> KeptAnswer:
 
 def _add(one: float | None, other: float | None) -> float | None:
     return other if one is None else one + (other or 0.0)
-
-
-def _key_of(made: Any) -> int:
-    key: int = made.inserted_primary_key[0]
-    return key

@@ -138,6 +138,7 @@ async def build_services(
         models=models,
         counter=TokenCounter(ports, lambda: models.catalogue),
         conversations=kept.conversations,
+        news=kept.news,
     )
 
 

@@ -26,18 +26,25 @@ from outcrop.dialects.chat.replies import (
     CLOSE_TOO_SLOW,
     PING,
     TOO_SLOW_REASON,
+    encode_conversation_changed,
     encode_draining,
     encode_error,
     encode_no_active,
 )
 from outcrop.dialects.raw import CLOSE_INTERNAL, shorten_reason
 from outcrop.errors import ChatBusy, NotAllowed, NotAuthenticated, OutcropError, RequestError, TooManyRequests
+from outcrop.history.news import Hear
 from outcrop.server.chat_run import ChatRun, find_to_resume
 from outcrop.server.direct import DirectSocket
 from outcrop.server.idempotency import check_idempotency_key
 from outcrop.server.keeping import Keeper
 from outcrop.turns.endings import to_failure
 from outcrop.turns.service import TurnService
+
+MAX_UNHEARD = 1000
+"""
+How many changed chats are remembered for a client that reads nothing.
+"""
 
 logger = structlog.get_logger(__name__)
 
@@ -70,6 +77,7 @@ class ChatSession:
 
     Args:
         keeper: says what is kept of a turn, and what its model gets.
+        subscribe: lets the session hear of the owner's conversations; returns what ends that.
         identify: finds the principal's ID with the rights of this moment; raises `NotAuthenticated`, `NotAllowed`.
     """
 
@@ -78,11 +86,13 @@ class ChatSession:
         socket: DirectSocket,
         turns: TurnService,
         keeper: Keeper,
+        subscribe: Callable[[Hear], Callable[[], None]],
         limits: ChatLimits,
         identify: Callable[[], str],
     ) -> None:
         self._socket = socket
         self._keeper = keeper
+        self._subscribe = subscribe
         self._turns = turns
         self._limits = limits
         self._identify = identify
@@ -94,6 +104,7 @@ class ChatSession:
         self._slow_timer: asyncio.TimerHandle | None = None
         self._unsent_bytes = 0
         self._unread_frames = 0
+        self._unheard: dict[str, None] = {}
         self._draining = False
         self._ended: asyncio.Future[tuple[int, str] | None] = self._loop.create_future()
         self._ping_timer: asyncio.TimerHandle | None = None
@@ -103,9 +114,11 @@ class ChatSession:
         Serve until the socket ends. Returns the close code and reason, or None when the client has left.
         """
         self._ping_timer = self._loop.call_later(self._limits.ping_seconds, self._ping)
+        stop_hearing = self._subscribe(self._hear)
         try:
             return await self._ended
         finally:
+            stop_hearing()
             for handle in (self._ping_timer, self._slow_timer, self._next_step):
                 if handle is not None:
                     handle.cancel()
@@ -136,6 +149,9 @@ class ChatSession:
         Go on writing. See `Listener`.
         """
         self._unread_frames = 0
+        unheard, self._unheard = self._unheard, {}
+        for chat_id in unheard:
+            self._hear(chat_id)
         if self._slow_timer is not None:
             self._slow_timer.cancel()
             self._slow_timer = None
@@ -305,6 +321,20 @@ class ChatSession:
             self._watch_slowness()
             return
         self._close(CLOSE_TOO_SLOW, TOO_SLOW_REASON)
+
+    def _hear(self, chat_id: str) -> None:
+        """
+        Say that a chat was changed; once, however often it was while the client did not read.
+        """
+        try:
+            self._identify()
+        except OutcropError as error:
+            self._close(CLOSE_NOT_AUTHENTICATED, error.message)
+            return
+        if not self._socket.blocked:
+            self._write(encode_conversation_changed(chat_id))
+        elif len(self._unheard) < MAX_UNHEARD:
+            self._unheard[chat_id] = None
 
     def _ping(self) -> None:
         self._ping_timer = self._loop.call_later(self._limits.ping_seconds, self._ping)

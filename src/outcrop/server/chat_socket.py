@@ -2,6 +2,8 @@
 The route of the native chat protocol's WebSocket: `WS /api/chat`.
 """
 
+from functools import partial
+
 from starlette.types import Scope
 
 from outcrop.accounts.authorise import authorise
@@ -27,8 +29,8 @@ class ChatEndpoint(SocketEndpoint):
             authorise(principal, self.action)
             return principal.principal_id
 
-        identify()
+        subscribe = partial(services.news.subscribe, identify())
         # A frame holds a whole conversation, so the bound is another than that of a raw prompt; a little more than the
         # bound itself, so that ours is the error that a client sees.
         socket.conn.max_message_size = services.chat_limits.max_frame_bytes + (64 << 10)
-        return ChatSession(socket, services.turns, services.keeper, services.chat_limits, identify)
+        return ChatSession(socket, services.turns, services.keeper, subscribe, services.chat_limits, identify)

@@ -217,7 +217,14 @@ class ConversationRoutes:
             now = _etag(await conversations.find(call.owner, name))
             if now == wanted:
                 return NotModified(now)
-        branch = await conversations.open(call.owner, name, leaf_id=query.leaf, before=query.before, limit=query.limit)
+        branch = await conversations.open(
+            call.owner,
+            name,
+            leaf_id=query.leaf,
+            through=query.through,
+            before=query.before,
+            limit=query.limit,
+        )
         return Reply(body=to_branch_json(branch, region=self._region), etag=_etag(branch.conversation))
 
     async def change(self, call: Call) -> Reply:

@@ -12,7 +12,7 @@ from outcrop.dialects.ui_stream.message import to_answer_parts, to_prompt_parts
 from outcrop.dialects.ui_stream.renderer import UiStreamOpening
 from outcrop.history.branches import Branch, ShownMessage
 from outcrop.history.conversations import Found, FoundPage, Page
-from outcrop.history.records import Conversation, MessageState, StoredMessage, TitleSource
+from outcrop.history.records import Conversation, Failure, MessageState, StoredMessage, TitleSource
 from outcrop.types import Part, Role, ToolResultPart
 
 Limit = Annotated[int, Meta(ge=1, le=100)]
@@ -53,6 +53,16 @@ class PageJson(_Json, frozen=True, kw_only=True):
     cursor: str | None
 
 
+class FailureJson(_Json, frozen=True, kw_only=True):
+    """
+    Say why an answer failed or was interrupted; `retryable`: the same question may succeed later.
+    """
+
+    code: str
+    message: str
+    retryable: bool
+
+
 class MessageJson(_Json, frozen=True, kw_only=True):
     """
     Hold a message: a `UIMessage` (`id`, `role`, `parts`, `metadata`) with what the tree knows of it.
@@ -70,6 +80,7 @@ class MessageJson(_Json, frozen=True, kw_only=True):
     created_at: int
     ended_at: int | None
     turn_id: str | None
+    failure: FailureJson | None
 
 
 class BranchJson(_Json, frozen=True, kw_only=True):
@@ -125,9 +136,12 @@ class ListQuery(_Json, frozen=True, kw_only=True):
 class OpenQuery(_Json, frozen=True, kw_only=True):
     """
     Say which end of which branch to read: the one to `leaf`, the messages before `before`.
+
+    `through` names any message of a branch, which then is read to the newest message that follows it.
     """
 
     leaf: Id | None = None
+    through: Id | None = None
     before: Id | None = None
     limit: Limit = 50
 
@@ -228,7 +242,14 @@ def _to_message_json(shown: ShownMessage, region: str) -> MessageJson:
         created_at=message.created_at,
         ended_at=message.ended_at,
         turn_id=message.turn_id,
+        failure=_to_failure(message.failure),
     )
+
+
+def _to_failure(failure: Failure | None) -> FailureJson | None:
+    if failure is None:
+        return None
+    return FailureJson(code=failure.code, message=failure.message, retryable=failure.retryable)
 
 
 def _to_parts(message: StoredMessage, region: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:

@@ -14,6 +14,7 @@ from outcrop.errors import StoreError
 from outcrop.history.conversations import Conversations
 from outcrop.history.database import open_database
 from outcrop.history.ledger import MemoryLedger
+from outcrop.history.news import News
 from outcrop.history.recorder import DatabaseLedger
 from outcrop.settings import Settings
 from outcrop.turns.ports import Ledger, Ports
@@ -28,10 +29,11 @@ logger = structlog.get_logger(__name__)
 
 class Kept(msgspec.Struct, frozen=True):
     """
-    Hold the ledger, and where conversations are kept; None where they aren't.
+    Hold the ledger, and where conversations are kept (None where they aren't), and who hears of their changes.
     """
 
     ledger: Ledger
+    news: News
     conversations: Conversations | None = None
 
 
@@ -43,15 +45,15 @@ async def open_history(settings: Settings, cleanup: AsyncExitStack) -> Kept:
         SettingsError: the address can't be used.
         StoreError: the database can't be opened.
     """
-    address = settings.find_database()
+    address, news = settings.find_database(), News()
     if address is None:
-        return Kept(MemoryLedger())
+        return Kept(MemoryLedger(), news)
     database = await open_database(address, exclusive=settings.turn_log == "memory")
     cleanup.push_async_callback(database.aclose)
-    ledger = DatabaseLedger(database, now_ms)
+    ledger = DatabaseLedger(database, now_ms, news.announce)
     cleanup.push_async_callback(ledger.aclose)
     logger.info("conversations are kept", database=database.kind)
-    return Kept(ledger, Conversations(database, now_ms))
+    return Kept(ledger, news, Conversations(database, now_ms, news.announce))
 
 
 @asynccontextmanager
@@ -75,12 +77,24 @@ async def keep_house(kept: Kept, ports: Ports, turns: TurnService, settings: Set
         asyncio.create_task(recovery.run(), name="recovery of open answers"),
         asyncio.create_task(_clean(kept.conversations, settings), name="deletion of old conversations"),
     ]
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
+    async with AsyncExitStack() as cleanup:
+        if not is_only_one:
+            tasks.append(await _relay_news(kept.news, settings, cleanup))
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+
+
+async def _relay_news(news: News, settings: Settings, cleanup: AsyncExitStack) -> "asyncio.Task[None]":
+    from outcrop.history.redis_news import RedisRelay  # noqa: PLC0415  its driver is an extra
+
+    relay = RedisRelay(settings.turn_log, news)
+    cleanup.push_async_callback(relay.aclose)
+    news.relay = relay
+    return asyncio.create_task(relay.run(), name="news of conversations between replicas")
 
 
 async def _clean(conversations: Conversations, settings: Settings) -> None:

@@ -10,6 +10,7 @@ import msgspec
 from outcrop.accounts.authenticate import Authenticator
 from outcrop.accounts.signing import SigningKeys
 from outcrop.history.conversations import Conversations
+from outcrop.history.news import News
 from outcrop.server.chat_session import ChatLimits
 from outcrop.server.counting import TokenCounter
 from outcrop.server.keeping import Keeper
@@ -80,6 +81,7 @@ class Services:
         models: ModelDirectory,
         counter: TokenCounter,
         conversations: Conversations | None,
+        news: News,
     ) -> None:
         self.settings = settings
         self.turns = turns
@@ -87,6 +89,7 @@ class Services:
         self.models = models
         self.counter = counter
         self.conversations = conversations
+        self.news = news
         self.keeper = Keeper(conversations, turns)
         self.authenticator = Authenticator(
             {name: digest.get_secret_value() for name, digest in settings.api_keys.items()},

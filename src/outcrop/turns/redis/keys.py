@@ -14,7 +14,8 @@ With the prefix `outcrop:`
 | `turns:REPLICA` | set | the running turns of a replica |
 | `finals`, `sizes`, `retained` | sorted set, hash, integer | final logs by age, their bytes, the sum |
 
-Channels: `on:ID` carries a turn's batches, `ctl:REPLICA` what concerns a replica's own turns.
+Channels: `on:ID` carries a turn's batches, `ctl:REPLICA` what concerns a replica's own turns. `news` carries
+who has changed which conversation (`history/redis_news.py`).
 """
 
 import hashlib
