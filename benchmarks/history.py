@@ -18,7 +18,7 @@ from typing import Any
 from sqlalchemy import insert
 
 from benchmarks.report import describe_machine
-from outcrop.history.content import digest_content, encode_content
+from outcrop.history.content import digest_message, encode_content
 from outcrop.history.conversations import Conversations
 from outcrop.history.database import Database, open_database
 from outcrop.history.maintenance import upgrade_database
@@ -74,7 +74,8 @@ async def _write_conversation(transaction: Transaction, number: int, randomly: r
         content, _ = encode_content((TextPart(text=written),))
         line = {
             "conversation_key": key, "parent_key": parent, "id": f"m{place}", "state": "completed",
-            "role": "assistant" if place % 2 else "user", "content": content, "digest": digest_content(content),
+            "role": "assistant" if place % 2 else "user", "content": content,
+            "digest": digest_message("user", (), content),
             "created_at": at,
         }  # fmt: skip
         parent = _key_of(await transaction.execute(insert(messages).values(line)))

@@ -91,6 +91,12 @@ class Settings(BaseSettings):
     database_url: str = ""
     """Where chats are kept: a file, `postgresql://…` or `none`. Default: `outcrop.db` in the user's data folder."""
 
+    keep_all_dialects: bool = False
+    """Keep also what comes through the other dialects, each request without `x-outcrop-conversation` for itself."""
+
+    title_model: str = ""
+    """The model that makes titles of new chats from their first prompt. Default: none; the title is its first words."""
+
     undo_delete_seconds: Annotated[float, Field(ge=0, le=2_592_000)] = 600
     """Time in which a deleted conversation can be taken back; after it, it is deleted for good, with its files."""
 

@@ -11,7 +11,7 @@ import msgspec
 from sqlalchemy import select
 
 from outcrop.errors import RequestError
-from outcrop.history.content import digest_content, encode_content
+from outcrop.history.content import digest_message, encode_content
 from outcrop.history.matching import KnownMessage, SentMessage, match_messages
 from outcrop.history.records import Conversation, NewMessage, StoredMessage, UnknownConversation
 from outcrop.history.rows import find_conversation, read_messages, to_conversation
@@ -44,12 +44,13 @@ class Match(msgspec.Struct, frozen=True):
     """
     Hold what is kept of a list that a client sent, from the conversation's first message on, and what is new in it.
 
-    `count` says how many of the sent messages are kept already.
+    `count` says how many of the sent messages are kept already, `is_new` that there is no such conversation yet.
     """
 
     path: list[StoredMessage]
     new: list[NewMessage]
     count: int
+    is_new: bool = False
 
 
 async def read_branch(
@@ -112,7 +113,7 @@ async def match_sent(transaction: Transaction, owner: str, conversation_id: str,
     ]
     keys, count = match_messages(known, [_to_sent(message) for message in sent])
     path = [] if row is None else await read_messages(transaction, row.key, keys)
-    return Match(path, _name(sent[count:], {each.id for each in tree.rows}, path), count)
+    return Match(path, _name(sent[count:], {each.id for each in tree.rows}, path), count, is_new=row is None)
 
 
 async def follow_message(
@@ -132,7 +133,9 @@ async def follow_message(
 def _to_sent(message: NewMessage) -> SentMessage:
     check_id(message.message_id)
     encoded, _ = encode_content(message.parts)
-    return SentMessage(message_id=message.message_id, role=message.role, digest=digest_content(encoded))
+    return SentMessage(
+        message_id=message.message_id, role=message.role, digest=digest_message(message.role, message.parts, encoded)
+    )
 
 
 def check_id(message_id: str) -> None:

@@ -10,7 +10,7 @@ import msgspec
 from outcrop.errors import StoreError
 from outcrop.history.records import Content
 from outcrop.turns.fold import fold
-from outcrop.types import DocumentPart, ImagePart, Part, StreamEvent, TextPart, ToolResultPart
+from outcrop.types import DocumentPart, ImagePart, Part, Role, StreamEvent, TextPart, ToolResultPart, ToolUsePart
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Content)
@@ -69,11 +69,19 @@ def to_text(content: Content) -> str:
     return "\n".join([*said, *(part.text for part in fold(log).parts if isinstance(part, TextPart))])
 
 
-def digest_content(encoded: bytes) -> bytes:
+def digest_message(role: Role, content: Content, encoded: bytes) -> bytes:
     """
-    Return the digest by which a message is known again.
+    Return the digest by which a message is known again, where its client gives it no name.
+
+    Of an answer, what its client has of it counts: its text, and the calls of tools.
     """
-    return sha256(encoded).digest()
+    if role == "user":
+        return sha256(encoded).digest()
+    log = [each for each in content if not isinstance(each, Part)]
+    parts = [*(each for each in content if isinstance(each, Part)), *fold(log).parts]
+    spoken = "".join(part.text for part in parts if isinstance(part, TextPart)).strip()
+    calls = [[part.tool_use_id, part.name, part.input] for part in parts if isinstance(part, ToolUsePart)]
+    return sha256(msgspec.json.encode([spoken, calls], order="sorted")).digest()
 
 
 def _take_out(each: Part | StreamEvent, blobs: Blobs) -> Part | StreamEvent:

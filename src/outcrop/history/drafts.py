@@ -10,13 +10,13 @@ from sqlalchemy.dialects.postgresql import insert as insert_or_pass
 from sqlalchemy.dialects.sqlite import insert as insert_or_pass_in_sqlite
 
 from outcrop.history.branches import check_id
-from outcrop.history.content import Blobs, decode_content, digest_content, encode_content, find_digests, to_text
+from outcrop.history.content import Blobs, decode_content, digest_message, encode_content, find_digests, to_text
 from outcrop.history.records import Content, NewMessage, TurnDraft, UnknownConversation, answer_id_of
 from outcrop.history.rows import read_blobs
 from outcrop.history.search import index_entry
 from outcrop.history.tables import blobs, conversations, messages
 from outcrop.history.transaction import Transaction
-from outcrop.types import ToolResultPart
+from outcrop.types import Role, ToolResultPart
 
 MAX_TITLE_CHARACTERS = 200
 
@@ -110,7 +110,7 @@ class DraftWriter:
         conversation_key: int,
         message_id: str,
         parent_key: int | None,
-        role: str,
+        role: Role,
         content: Content,
         own: dict[str, Any],
     ) -> int:
@@ -123,7 +123,7 @@ class DraftWriter:
                 "id": message_id,
                 "role": role,
                 "content": encoded,
-                "digest": digest_content(encoded),
+                "digest": digest_message(role, content, encoded),
                 "created_at": self._now,
                 **own,
             },
@@ -135,8 +135,9 @@ class DraftWriter:
         which = (messages.c.conversation_key == conversation_key) & (messages.c.id == message_id)
         row = (await self._transaction.execute(select(messages).where(which).with_for_update())).one()
         before, _ = await read_content(self._transaction, row)
-        encoded, taken_out = encode_content((*before, *results))
-        values = {"content": encoded, "digest": digest_content(encoded)}
+        content = (*before, *results)
+        encoded, taken_out = encode_content(content)
+        values = {"content": encoded, "digest": digest_message(row.role, content, encoded)}
         await self._transaction.execute(update(messages).where(which), values)
         await write_blobs(self._transaction, conversation_key, taken_out.keys(), taken_out)
 

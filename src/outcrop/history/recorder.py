@@ -17,7 +17,7 @@ from sqlalchemy.dialects.postgresql import insert as insert_or_pass
 from sqlalchemy.dialects.sqlite import insert as insert_or_pass_in_sqlite
 
 from outcrop.errors import StoreError
-from outcrop.history.content import digest_content, encode_content, to_text
+from outcrop.history.content import digest_message, encode_content, to_text
 from outcrop.history.database import Database
 from outcrop.history.drafts import DraftWriter, Named, read_content, touch, write_blobs
 from outcrop.history.news import Announce, announce_nothing
@@ -225,7 +225,7 @@ async def _finish_answer(transaction: Transaction, turn_id: str, answer: KeptAns
     values = {
         "state": state_after(terminal),
         "content": encoded,
-        "digest": digest_content(encoded),
+        "digest": digest_message("assistant", content, encoded),
         "ended_at": ended_at,
         "failure": None if failure is None else msgspec.json.encode(failure),
         **{name: (getattr(row, name) or 0) + columns[name] for name in USAGE_COLUMNS},

@@ -14,7 +14,7 @@ from sqlalchemy import insert, select
 
 from outcrop.errors import RequestError
 from outcrop.history.branches import check_id
-from outcrop.history.content import digest_content, encode_content, to_text
+from outcrop.history.content import digest_message, encode_content, to_text
 from outcrop.history.context import parts_of
 from outcrop.history.records import Conversation, StoredMessage, TitleSource
 from outcrop.history.rows import USAGE_COLUMNS, find_conversation, read_messages, to_conversation
@@ -163,7 +163,7 @@ async def _write(
         # Nothing of it runs here.
         "state": "interrupted" if message.state == "running" else message.state,
         "content": encoded,
-        "digest": digest_content(encoded),
+        "digest": digest_message(message.role, message.content, encoded),
         "params": None if message.params is None else msgspec.json.encode(message.params),
         "failure": None if message.failure is None else msgspec.json.encode(message.failure),
         "ended_at": message.ended_at or now,

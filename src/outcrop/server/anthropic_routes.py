@@ -23,6 +23,7 @@ from outcrop.server.chat_http import NO_STORE, read_body, require_json
 from outcrop.server.follow import open_answer, read_to_end
 from outcrop.server.idempotency import find_idempotency_key
 from outcrop.server.services import Services
+from outcrop.server.starting import find_conversation_id, start_turn
 from outcrop.turns.endings import to_failure
 from outcrop.turns.records import TurnStatus
 from outcrop.types import LogEntry, StreamFailed
@@ -121,12 +122,14 @@ class AnthropicRoutes:
         body = await read_body(request, services.chat_limits.max_frame_bytes)
         betas = request.headers.getlist("anthropic-beta")
         chat = parse_messages_request(body, beta_headers=betas, resolve=services.turns.check_model)
-        started = await services.turns.start(
+        started = await start_turn(
+            services,
             chat,
             owner=caller.owner,
+            conversation_id=find_conversation_id(request.scope["headers"]),
             grace_seconds=0,
             whole=not chat.stream,
-            idempotency_key=find_idempotency_key(request.scope["headers"]),
+            key=find_idempotency_key(request.scope["headers"]),
         )
         if chat.stream:
             view = MessagesView(caller)

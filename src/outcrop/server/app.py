@@ -131,7 +131,10 @@ async def build_services(
     await turns.open()
     cleanup.push_async_callback(turns.aclose)
     await cleanup.enter_async_context(keep_house(kept, ports, turns, settings))
-    return Services(
+    if settings.title_model:
+        # A name that stands for nothing is said now, and not with each chat.
+        models.resolve(settings.title_model)
+    services = Services(
         settings=settings,
         turns=turns,
         upstream=info,
@@ -140,6 +143,8 @@ async def build_services(
         conversations=kept.conversations,
         news=kept.news,
     )
+    cleanup.push_async_callback(services.titles.aclose)
+    return services
 
 
 def _make_ports(settings: Settings, client: BedrockClient, models: ModelDirectory, kept: Kept) -> Ports:

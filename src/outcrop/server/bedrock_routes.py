@@ -23,6 +23,7 @@ from outcrop.server.chat_http import read_body
 from outcrop.server.follow import View, open_answer, read_to_end
 from outcrop.server.idempotency import find_idempotency_key
 from outcrop.server.services import Services
+from outcrop.server.starting import find_conversation_id, start_turn
 from outcrop.types import ChatRequest, NativePayload, StreamFailed
 
 EVENT_STREAM = "application/vnd.amazon.eventstream"
@@ -125,11 +126,13 @@ class BedrockRoutes:
         return msgspec.structs.replace(call.chat, native_body=call.native_body)
 
     async def _start(self, request: Request, caller: BedrockCaller, chat: ChatRequest) -> str:
-        started = await self._services.turns.start(
+        started = await start_turn(
+            self._services,
             chat,
             owner=caller.owner,
+            conversation_id=find_conversation_id(request.scope["headers"]),
             grace_seconds=0,
             whole=not chat.stream,
-            idempotency_key=find_idempotency_key(request.scope["headers"]),
+            key=find_idempotency_key(request.scope["headers"]),
         )
         return started.turn_id

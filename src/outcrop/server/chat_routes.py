@@ -22,6 +22,7 @@ from outcrop.server.chat_run import find_to_resume, to_closing, to_opening
 from outcrop.server.idempotency import find_idempotency_key
 from outcrop.server.services import Services
 from outcrop.server.sse import open_stream
+from outcrop.server.starting import start_chat
 from outcrop.server.turn_routes import stop_turn
 from outcrop.turns.endings import to_failure
 from outcrop.turns.records import TurnStatus
@@ -57,18 +58,8 @@ class ChatRoutes:
         Begin a turn, or follow the one that began with the same idempotency key.
         """
         turn = parse_chat_body(await read_body(request, self._limits.max_frame_bytes))
-        plan = await self._services.keeper.plan(turn, owner=owner)
-        started = await self._turns.start(
-            plan.request,
-            owner=owner,
-            grace_seconds=self._limits.grace_seconds,
-            whole=turn.whole,
-            chat_id=turn.chat_id,
-            message_id=plan.continues,
-            draft=plan.draft,
-            asked=turn.request,
-            idempotency_key=find_idempotency_key(request.scope["headers"]),
-        )
+        key, grace_seconds = find_idempotency_key(request.scope["headers"]), self._limits.grace_seconds
+        started = await start_chat(self._services, turn, owner=owner, grace_seconds=grace_seconds, key=key)
         return await self._follow(started.turn_id, owner)
 
     async def resume(self, request: Request, owner: str) -> ASGIApp:

@@ -10,7 +10,7 @@ import secrets
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import structlog
@@ -31,15 +31,15 @@ from outcrop.dialects.chat.replies import (
     encode_error,
     encode_no_active,
 )
+from outcrop.dialects.chat.turn import ChatTurn
 from outcrop.dialects.raw import CLOSE_INTERNAL, shorten_reason
 from outcrop.errors import ChatBusy, NotAllowed, NotAuthenticated, OutcropError, RequestError, TooManyRequests
 from outcrop.history.news import Hear
 from outcrop.server.chat_run import ChatRun, find_to_resume
 from outcrop.server.direct import DirectSocket
 from outcrop.server.idempotency import check_idempotency_key
-from outcrop.server.keeping import Keeper
 from outcrop.turns.endings import to_failure
-from outcrop.turns.service import TurnService
+from outcrop.turns.service import Started, TurnService
 
 MAX_UNHEARD = 1000
 """
@@ -47,6 +47,18 @@ How many changed chats are remembered for a client that reads nothing.
 """
 
 logger = structlog.get_logger(__name__)
+
+
+class StartChat(Protocol):
+    """
+    Begin a turn of a chat. See `server.starting.start_chat`.
+    """
+
+    async def __call__(self, turn: ChatTurn, *, owner: str, key: str | None) -> Started:
+        """
+        Begin it.
+        """
+        ...
 
 
 class ChatLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,7 +88,7 @@ class ChatSession:
     Serve one chat socket. The endpoint makes it the socket's listener, and awaits `run`.
 
     Args:
-        keeper: says what is kept of a turn, and what its model gets.
+        start: begins a turn, and has it kept.
         subscribe: lets the session hear of the owner's conversations; returns what ends that.
         identify: finds the principal's ID with the rights of this moment; raises `NotAuthenticated`, `NotAllowed`.
     """
@@ -85,13 +97,13 @@ class ChatSession:
         self,
         socket: DirectSocket,
         turns: TurnService,
-        keeper: Keeper,
+        start: StartChat,
         subscribe: Callable[[Hear], Callable[[], None]],
         limits: ChatLimits,
         identify: Callable[[], str],
     ) -> None:
         self._socket = socket
-        self._keeper = keeper
+        self._start = start
         self._subscribe = subscribe
         self._turns = turns
         self._limits = limits
@@ -227,18 +239,7 @@ class ChatSession:
         try:
             turn = to_turn(frame)
             key = None if turn.idempotency_key is None else check_idempotency_key(turn.idempotency_key)
-            plan = await self._keeper.plan(turn, owner=owner)
-            started = await self._turns.start(
-                plan.request,
-                owner=owner,
-                grace_seconds=self._limits.grace_seconds,
-                whole=turn.whole,
-                chat_id=turn.chat_id,
-                message_id=plan.continues,
-                draft=plan.draft,
-                asked=turn.request,
-                idempotency_key=key,
-            )
+            started = await self._start(turn, owner=owner, key=key)
             run.turn_id = started.turn_id
             if run.is_aborted:
                 await self._turns.stop(started.turn_id, owner=owner)

@@ -10,6 +10,7 @@ from outcrop.accounts.authorise import authorise
 from outcrop.server.chat_session import ChatSession
 from outcrop.server.direct import DirectSocket
 from outcrop.server.sockets import SocketEndpoint
+from outcrop.server.starting import start_chat
 
 
 class ChatEndpoint(SocketEndpoint):
@@ -33,4 +34,6 @@ class ChatEndpoint(SocketEndpoint):
         # A frame holds a whole conversation, so the bound is another than that of a raw prompt; a little more than the
         # bound itself, so that ours is the error that a client sees.
         socket.conn.max_message_size = services.chat_limits.max_frame_bytes + (64 << 10)
-        return ChatSession(socket, services.turns, services.keeper, subscribe, services.chat_limits, identify)
+        limits = services.chat_limits
+        start = partial(start_chat, services, grace_seconds=limits.grace_seconds)
+        return ChatSession(socket, services.turns, start, subscribe, limits, identify)

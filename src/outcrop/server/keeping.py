@@ -1,8 +1,9 @@
 """
-What is kept of a native chat, and what its model gets: the server holds the truth.
+What is kept of a turn. Of a native chat also what its model gets: the server holds the truth.
 
 A client sends its whole list of messages (stock clients), or only what is new, with the kept message that it follows
-(our page). Either way the model gets what is kept, and what is new is kept with the turn.
+(our page). Either way the model gets what is kept, and what is new is kept with the turn. In other dialects the model
+gets what the client sent.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,16 +26,19 @@ TITLE_CHARACTERS = 60
 class Plan(msgspec.Struct, frozen=True):
     """
     Hold a request with all that its model gets, and what is kept of the turn; `draft` is None where nothing is.
+
+    `is_first`: there was no such conversation before.
     """
 
     request: ChatRequest
     draft: TurnDraft | None = None
     continues: str | None = None
+    is_first: bool = False
 
 
 class Keeper:
     """
-    Plan the turns of native chats.
+    Plan what is kept.
 
     Args:
         conversations: where they are kept; None keeps nothing.
@@ -64,6 +68,36 @@ class Keeper:
         if running is not None and await self._turns.ends_soon(running, owner):
             match = await self._read(conversations, turn, owner, sent)
         return _plan(turn, match, _find_results(match.path, sent) if turn.parent_id is None else {})
+
+    def keeps(self, request: ChatRequest) -> bool:
+        """
+        Tell whether a request of another dialect can be kept: a body that is passed through unread can't.
+        """
+        return self._conversations is not None and bool(request.messages)
+
+    async def draft(self, request: ChatRequest, conversation_id: str, *, owner: str) -> TurnDraft:
+        """
+        Say what is kept of a turn whose client sends the whole conversation, in messages without names.
+
+        Raises:
+            RequestError: nothing is kept here, or the request has no messages that could be.
+            StoreError: the history can't be read.
+        """
+        if self._conversations is None:
+            raise RequestError("x-outcrop-conversation is given, but this server keeps nothing (setting database_url)")
+        if not request.messages:
+            raise RequestError("x-outcrop-conversation is given, but the body has no messages that can be kept")
+        sent = [NewMessage(message_id="", role=each.role, parts=each.parts) for each in request.messages]
+        match = await self._conversations.match(owner, conversation_id, sent)
+        branch = [*match.path, *map(_as_stored, match.new)]
+        return TurnDraft(
+            conversation_id=conversation_id,
+            messages=tuple(match.new),
+            parent_id=branch[-1].message_id,
+            model=request.model,
+            params=request.params,
+            title=make_title(branch),
+        )
 
     async def _read(self, conversations: Conversations, turn: ChatTurn, owner: str, sent: list[NewMessage]) -> Match:
         if turn.parent_id is None:
@@ -116,7 +150,7 @@ def _plan(turn: ChatTurn, match: Match, results: Mapping[str, tuple[ToolResultPa
         params=turn.request.params,
         title=make_title(branch),
     )
-    return Plan(msgspec.structs.replace(turn.request, messages=context), draft, continues)
+    return Plan(msgspec.structs.replace(turn.request, messages=context), draft, continues, is_first=match.is_new)
 
 
 def _as_stored(message: NewMessage) -> StoredMessage:

@@ -26,6 +26,7 @@ from outcrop.server.openai_http import (
     read_json,
 )
 from outcrop.server.services import Services
+from outcrop.server.starting import find_conversation_id, start_turn
 from outcrop.turns.endings import to_failure
 from outcrop.turns.records import TurnStatus
 from outcrop.types import LogEntry, StreamFailed
@@ -55,12 +56,14 @@ class ChatCompletionsRoutes:
         """
         services = self._services
         call = parse_chat_completion(await read_json(request, services.chat_limits.max_frame_bytes))
-        started = await services.turns.start(
+        started = await start_turn(
+            services,
             call.request,
             owner=caller.owner,
+            conversation_id=find_conversation_id(request.scope["headers"]),
             grace_seconds=0,
             whole=not call.stream,
-            idempotency_key=find_idempotency_key(request.scope["headers"]),
+            key=find_idempotency_key(request.scope["headers"]),
         )
         if call.stream:
             view = ChatView(include_usage=call.include_usage)

@@ -116,7 +116,13 @@ class LaneMemory:
 
 
 async def answer_on_lane(
-    services: Services, writer: LaneWriter, memory: LaneMemory, create: ResponseCreate, owner: str
+    services: Services,
+    writer: LaneWriter,
+    memory: LaneMemory,
+    create: ResponseCreate,
+    *,
+    owner: str,
+    conversation_id: str | None,
 ) -> None:
     """
     Answer one request, to its last event.
@@ -133,7 +139,9 @@ async def answer_on_lane(
         turn_id = f"prepared_{secrets.token_urlsafe(16)}"
         writer.write(add_lane(_render_prepared(turn_id, call), lane))
     else:
-        started = await begin_response(services, call, request, conversation, owner=owner)
+        started = await begin_response(
+            services, call, request, conversation, owner=owner, conversation_id=conversation_id
+        )
         turn_id = started.turn_id
         events = await _follow(services, writer, turn_id, lane, owner=owner)
         if not events or not isinstance(events[-1], MessageStop):

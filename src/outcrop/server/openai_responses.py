@@ -29,6 +29,7 @@ from outcrop.server.openai_http import (
 )
 from outcrop.server.openai_kept import KeptResponses, encode_as_it_is, to_closing, to_opening
 from outcrop.server.services import Services
+from outcrop.server.starting import find_conversation_id, start_turn
 from outcrop.server.turn_routes import StillRunning
 from outcrop.turns.endings import to_failure
 from outcrop.turns.records import TurnStatus
@@ -74,8 +75,9 @@ class ResponsesRoutes:
         """
         services = self._services
         call = parse_response_request(await read_json(request, services.chat_limits.max_frame_bytes))
-        key = find_idempotency_key(request.scope["headers"])
-        started = await start_response(services, call, owner=caller.owner, key=key)
+        headers = request.scope["headers"]
+        key, conversation_id = find_idempotency_key(headers), find_conversation_id(headers)
+        started = await start_response(services, call, owner=caller.owner, conversation_id=conversation_id, key=key)
         turn_id = started.turn_id
         if call.stream:
             return await open_answer(services, request, caller, turn_id, ResponseView(), waits=not call.background)
@@ -189,7 +191,9 @@ class ResponseView:
         return [] if self._renderer is None else self._renderer.fail(to_failure(error))
 
 
-async def start_response(services: Services, call: ResponsesCall, *, owner: str, key: str | None = None) -> Started:
+async def start_response(
+    services: Services, call: ResponsesCall, *, owner: str, conversation_id: str | None, key: str | None = None
+) -> Started:
     """
     Join a call with what was said before, as the log has it, and begin its turn.
 
@@ -199,7 +203,9 @@ async def start_response(services: Services, call: ResponsesCall, *, owner: str,
         StoreError: a log can't be read, or the turn could not be committed.
     """
     request, conversation = await join_call(services, call, owner=owner)
-    return await begin_response(services, call, request, conversation, owner=owner, key=key)
+    return await begin_response(
+        services, call, request, conversation, owner=owner, conversation_id=conversation_id, key=key
+    )
 
 
 async def join_call(
@@ -228,18 +234,21 @@ async def begin_response(
     conversation: Conversation,
     *,
     owner: str,
+    conversation_id: str | None,
     key: str | None = None,
 ) -> Started:
     """
-    Begin the turn of a call that is joined. Raises what `TurnService.start` does.
+    Begin the turn of a call that is joined. Raises what `start_turn` does.
     """
     note = write_note(services, call, conversation)
-    return await services.turns.start(
+    return await start_turn(
+        services,
         request,
         owner=owner,
+        conversation_id=conversation_id,
         grace_seconds=_find_grace(services, call),
         whole=not (call.stream or call.background),
-        idempotency_key=key,
+        key=key,
         note=note,
     )
 

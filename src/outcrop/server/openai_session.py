@@ -68,12 +68,20 @@ class ResponsesSession:
         services: the parts of the server.
         limits: what it may hold.
         identify: finds the principal's ID with the rights of this moment; raises `NotAuthenticated`, `NotAllowed`.
+        conversation_id: where its turns are kept. See `start_turn`.
     """
 
     def __init__(
-        self, socket: DirectSocket, services: Services, limits: ResponsesLimits, identify: Callable[[], str]
+        self,
+        socket: DirectSocket,
+        services: Services,
+        limits: ResponsesLimits,
+        identify: Callable[[], str],
+        *,
+        conversation_id: str | None = None,
     ) -> None:
         self._socket = socket
+        self._conversation_id = conversation_id
         self._services = services
         self._limits = limits
         self._identify = identify
@@ -172,7 +180,14 @@ class ResponsesSession:
             while lane:
                 asked = lane[0]
                 try:
-                    await answer_on_lane(self._services, self._writer, self._memory, asked.create, asked.owner)
+                    await answer_on_lane(
+                        self._services,
+                        self._writer,
+                        self._memory,
+                        asked.create,
+                        owner=asked.owner,
+                        conversation_id=self._conversation_id,
+                    )
                 except OutcropError as error:
                     self._refuse(error, name)
                 lane.popleft()

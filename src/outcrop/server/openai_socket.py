@@ -9,6 +9,7 @@ from outcrop.dialects.openai.responses_socket import MAX_SOCKET_SECONDS
 from outcrop.server.direct import DirectSocket
 from outcrop.server.openai_session import ResponsesLimits, ResponsesSession
 from outcrop.server.sockets import SocketEndpoint
+from outcrop.server.starting import find_conversation_id
 
 
 class ResponsesEndpoint(SocketEndpoint):
@@ -39,4 +40,4 @@ class ResponsesEndpoint(SocketEndpoint):
         )
         # A little more than the bound itself, so that ours is the error that a client sees.
         socket.conn.max_message_size = limits.max_frame_bytes + (64 << 10)
-        return ResponsesSession(socket, services, limits, identify)
+        return ResponsesSession(socket, services, limits, identify, conversation_id=find_conversation_id(headers))

@@ -7,6 +7,7 @@ bytes by the socket, the conversation (`memory=1`) by `max_conversation_bytes`.
 
 import asyncio
 from collections import deque
+from typing import Protocol
 
 import msgspec
 import structlog
@@ -24,7 +25,7 @@ from outcrop.errors import OutcropError, RequestTooLarge, StoreError, TooManyReq
 from outcrop.server.direct import DirectSocket
 from outcrop.turns.endings import to_failure
 from outcrop.turns.reader import TurnReader
-from outcrop.turns.service import TurnService
+from outcrop.turns.service import Started, TurnService
 from outcrop.types import ChatRequest, Message, MessageStop, StreamFailed, TerminalEvent, TextPart
 
 ENTRIES_AT_ONCE = 256
@@ -33,6 +34,18 @@ Fewer than that from one `take` means that there is nothing more for now.
 """
 
 logger = structlog.get_logger(__name__)
+
+
+class StartTurn(Protocol):
+    """
+    Begin a turn of this socket's owner. See `server.starting.start_turn`.
+    """
+
+    async def __call__(self, request: ChatRequest, *, whole: bool, key: str | None) -> Started:
+        """
+        Begin it.
+        """
+        ...
 
 
 class RawLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,6 +70,7 @@ class RawSession:
         options: RawOptions,
         turns: TurnService,
         limits: RawLimits,
+        start: StartTurn,
         *,
         owner: str,
         idempotency_key: str | None = None,
@@ -64,6 +78,7 @@ class RawSession:
         self._socket = socket
         self._options = options
         self._turns = turns
+        self._start_turn = start
         self._limits = limits
         self._owner = owner
         self._waiting: deque[str | bytes] = deque()
@@ -189,12 +204,8 @@ class RawSession:
     async def _start(self, request: ChatRequest) -> str:
         key = self._idempotency_key
         self._asked += 1
-        started = await self._turns.start(
-            request,
-            owner=self._owner,
-            grace_seconds=0,
-            whole=not self._streaming,
-            idempotency_key=None if key is None else f"{key}:{self._asked}",
+        started = await self._start_turn(
+            request, whole=not self._streaming, key=None if key is None else f"{key}:{self._asked}"
         )
         return started.turn_id
 

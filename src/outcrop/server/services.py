@@ -16,6 +16,7 @@ from outcrop.server.counting import TokenCounter
 from outcrop.server.keeping import Keeper
 from outcrop.server.models import ModelDirectory
 from outcrop.server.raw_session import RawLimits
+from outcrop.server.titles import TitleMaker
 from outcrop.settings import Settings
 from outcrop.turns.service import TurnService
 
@@ -91,6 +92,7 @@ class Services:
         self.conversations = conversations
         self.news = news
         self.keeper = Keeper(conversations, turns)
+        self.titles = TitleMaker(turns, conversations, settings.title_model)
         self.authenticator = Authenticator(
             {name: digest.get_secret_value() for name, digest in settings.api_keys.items()},
             SigningKeys({name: pair.get_secret_value() for name, pair in settings.signing_keys.items()}),

@@ -4,6 +4,7 @@ The WebSocket routes.
 
 import asyncio
 from abc import ABC, abstractmethod
+from functools import partial
 from typing import Any
 
 import structlog
@@ -18,6 +19,7 @@ from outcrop.server.direct import EXTENSION, DirectSocket
 from outcrop.server.idempotency import find_idempotency_key
 from outcrop.server.raw_session import RawSession
 from outcrop.server.services import Services, Session
+from outcrop.server.starting import find_conversation_id, start_turn
 from outcrop.turns.endings import to_failure
 
 logger = structlog.get_logger(__name__)
@@ -95,11 +97,19 @@ class RawEndpoint(SocketEndpoint):
         authorise(principal, self.action)
         options = parse_query(scope["query_string"])
         services.turns.check_model(options.model)
+        start = partial(
+            start_turn,
+            services,
+            owner=principal.principal_id,
+            conversation_id=find_conversation_id(scope["headers"]),
+            grace_seconds=0,
+        )
         return RawSession(
             socket,
             options,
             services.turns,
             services.raw_limits,
+            start,
             owner=principal.principal_id,
             idempotency_key=find_idempotency_key(scope["headers"]),
         )
