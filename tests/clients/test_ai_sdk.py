@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from outcrop.accounts.authenticate import make_key
+from outcrop.client import Client
 from tests.clients.ai_sdk import emitted, part_of, play_scenario, run_pinging_gateway, text_of
 from tests.clients.proof import proves
 from tests.e2e.conftest import Book
@@ -128,6 +129,37 @@ async def test_two_chats_share_a_socket(play: Play, gateway: str, book: Book) ->
     assert page["sockets"] == 1
     first_end = [kind for kind, _ in page["frames"]].index("end")
     assert len({request_id for kind, request_id in page["frames"][:first_end] if kind == "chunk"}) == 2
+
+
+def plain(message: dict[str, Any]) -> dict[str, Any]:
+    """
+    Pass over what a package notes while it reads a stream, and what the store knows besides.
+    """
+    parts = [{name: value for name, value in part.items() if name != "state"} for part in message["parts"]]
+    shown = [part for part in parts if part["type"] != "step-start"]
+    return {"id": message["id"], "role": message["role"], "parts": shown}
+
+
+async def test_stock_and_own_clients_see_one_conversation(play: Play, gateway: str, book: Book) -> None:
+    """
+    A chat that the package began and our client goes on with is one conversation, which both have as it is kept.
+    """
+    page = await play("ask", id="shared", prompts=["emulate 30 tokens", "and then?"])
+    kept = await asyncio.to_thread(Book(gateway).request, "GET", "/api/conversations/shared")
+    assert list(map(plain, page["messages"])) == list(map(plain, kept["messages"]))
+    async with Client(gateway) as client:
+        chat = client.chat(model="anthropic", chat_id="shared", messages=kept["messages"])
+        answer = await chat.send("what did I say first?").whole()
+        mine = [dict(message) for message in chat.messages]
+    assert "emulate 30 tokens" in answer.text
+    kept = await asyncio.to_thread(Book(gateway).request, "GET", "/api/conversations/shared")
+    assert [message["id"] for message in kept["messages"]] == [message["id"] for message in mine]
+    assert plain(kept["messages"][-1]) == plain(mine[-1])
+    page = await play("ask", id="shared", messages=kept["messages"], prompts=["and last?"])
+    kept = await asyncio.to_thread(Book(gateway).request, "GET", "/api/conversations/shared")
+    assert list(map(plain, page["messages"])) == list(map(plain, kept["messages"]))
+    assert len(kept["messages"]) == 8
+    assert all(message["siblings"] == [message["id"]] for message in kept["messages"])
 
 
 @BOTH

@@ -4,9 +4,9 @@ import { Chat, listen, now, open, relay } from "./ai_sdk_chat.mjs";
 
 const ENOUGH = 60;
 
-export async function ask({ id = "chat", prompts, regenerate = [], parts, ...options }) {
+export async function ask({ id = "chat", messages, prompts, regenerate = [], parts, ...options }) {
   const noted = listen();
-  const chat = new Chat({ id, transport: open({ ...options, ...noted }) });
+  const chat = new Chat({ id, messages, transport: open({ ...options, ...noted }) });
   if (parts) await chat.sendMessage({ parts });
   for (const prompt of prompts ?? []) await chat.ask(prompt);
   const before = chat.messages;
