@@ -4,10 +4,12 @@ Run every benchmark: `python -m benchmarks [--quick]`. Further arguments go to `
 
 import sys
 
-from benchmarks import decoding, dialects, history, rendering, streams
+from benchmarks import decoding, dialects, history, page, rendering, streams
 
 QUICK = ["--streams", "50,400", "--seconds", "3", "--rounds", "1"]
 QUICK_DIALECTS = ["--seconds", "2", "--whole-seconds", "1", "--rounds", "1"]
+QUICK_PAGE = ["--tokens", "60", "--rounds", "1"]
+QUICK_HISTORY = ["--sizes", "1000", "--seconds", "2", "--rounds", "1"]
 
 
 def main() -> int:
@@ -27,8 +29,10 @@ def main() -> int:
     failed = streams.main(words) or failed
     print("\ndialects: what a token and a whole answer cost in each\n")
     failed = dialects.main(of_dialects) or failed
+    print("\npage: what a token costs in the browser\n")
+    failed = page.main(QUICK_PAGE if of_dialects else []) or failed
     print("\nhistory: what kept conversations cost\n")
-    return history.main(["--sizes", "1000"] if of_dialects else []) or failed
+    return history.main(QUICK_HISTORY if of_dialects else []) or failed
 
 
 if __name__ == "__main__":

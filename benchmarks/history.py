@@ -1,12 +1,15 @@
 """
-What kept conversations cost: to list, open and search them, at 1,000 and at 100,000 messages; and to keep a turn.
+What kept conversations cost, at 1,000 and at 100,000 messages; and what keeping adds to a token of a stream.
 
-`python -m benchmarks.history [--sizes 1000,100000] [--database postgresql://…]`: SQLite in a new file without it.
+`python -m benchmarks.history [--sizes 1000,100000] [--database postgresql://…{size}]`: SQLite in a new file without it.
 """
 
 import argparse
 import asyncio
+import os
 import random
+import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -15,9 +18,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import insert
+import msgspec
+from sqlalchemy import insert, text
 
-from benchmarks.report import describe_machine
+from benchmarks.keeping import measure_keeping
+from benchmarks.processes import NotReady, resident_bytes
+from benchmarks.report import describe_machine, format_table
+from benchmarks.streams import exit_on_signal
+from outcrop.commands.db.export import ExportOptions, run_export
 from outcrop.history.content import digest_message, encode_content
 from outcrop.history.conversations import Conversations
 from outcrop.history.database import Database, open_database
@@ -27,8 +35,9 @@ from outcrop.history.records import NewMessage, TurnDraft
 from outcrop.history.search import index_entry
 from outcrop.history.tables import conversations, messages
 from outcrop.history.transaction import Transaction
+from outcrop.settings import load_settings
 from outcrop.turns.records import KeptAnswer, TurnSummary
-from outcrop.types import MessageStart, MessageStop, TextDelta, TextPart, Usage
+from outcrop.types import MessageStart, MessageStop, Role, TextDelta, TextPart, Usage
 
 OWNER = "local"
 MESSAGES_PER_CONVERSATION = 50
@@ -36,7 +45,33 @@ WORDS_PER_MESSAGE = 60
 CALLS = 300
 TURNS = 200
 VOCABULARY = [f"word{number}" for number in range(5000)]
-RARE_EVERY = 1000
+RARE_MESSAGES = 20
+"""
+So many have the rare word at any size: what is found and shown is as much.
+"""
+
+EXPORT_SECONDS = 100
+ENTRIES = text(
+    "INSERT INTO search_entries(rowid, tokens, message_key, conversation_key) VALUES (:key * 64, :words, :key, :of)"
+)
+
+
+class Cost(msgspec.Struct, frozen=True):
+    """
+    Hold what one kind of call took, in milliseconds.
+    """
+
+    median_ms: float
+    worst_ms: float
+
+
+class ExportCost(msgspec.Struct, frozen=True):
+    """
+    Hold what an export took: seconds, and by how much its process grew at most.
+    """
+
+    seconds: float
+    growth_bytes: int
 
 
 def now_ms() -> int:
@@ -48,14 +83,16 @@ def now_ms() -> int:
 
 async def fill(database: Database, size: int) -> None:
     """
-    Write conversations of 50 messages until there are so many messages; one in a thousand has a rare word.
+    Write conversations of 50 messages until there are so many messages; twenty have a rare word.
     """
     randomly = random.Random(size)
+    rare_every = max(1, size // RARE_MESSAGES)
     for number in range(size // MESSAGES_PER_CONVERSATION):
-        await database.write(partial(_write_conversation, number=number, randomly=randomly))
+        write = partial(_write_conversation, number=number, randomly=randomly, rare_every=rare_every)
+        await database.write(write)
 
 
-async def _write_conversation(transaction: Transaction, number: int, randomly: random.Random) -> None:
+async def _write_conversation(transaction: Transaction, number: int, randomly: random.Random, rare_every: int) -> None:
     at = 1_700_000_000_000 + number
     title = f"conversation {number}"
     row = {
@@ -65,21 +102,35 @@ async def _write_conversation(transaction: Transaction, number: int, randomly: r
     made = await transaction.execute(insert(conversations).values(row))
     key = _key_of(made)
     await index_entry(transaction, conversation_key=key, message_key=None, written=title)
-    parent = None
+    lines, written = [], []
     for place in range(MESSAGES_PER_CONVERSATION):
         words = randomly.choices(VOCABULARY, k=WORDS_PER_MESSAGE)
-        if (number * MESSAGES_PER_CONVERSATION + place) % RARE_EVERY == 0:
+        if (number * MESSAGES_PER_CONVERSATION + place) % rare_every == 0:
             words.append("zirconium")
-        written = " ".join(words)
-        content, _ = encode_content((TextPart(text=written),))
-        line = {
-            "conversation_key": key, "parent_key": parent, "id": f"m{place}", "state": "completed",
-            "role": "assistant" if place % 2 else "user", "content": content,
-            "digest": digest_message("user", (), content),
-            "created_at": at,
-        }  # fmt: skip
-        parent = _key_of(await transaction.execute(insert(messages).values(line)))
-        await index_entry(transaction, conversation_key=key, message_key=parent, written=written)
+        written.append(" ".join(words))
+        role: Role = "assistant" if place % 2 else "user"
+        content = (TextPart(text=written[-1]),)
+        encoded, _ = encode_content(content)
+        lines.append({
+            "conversation_key": key, "id": f"m{place}", "state": "completed", "role": role, "content": encoded,
+            "digest": digest_message(role, content, encoded), "created_at": at,
+        })  # fmt: skip
+    await _write_messages(transaction, key, lines, written)
+
+
+async def _write_messages(
+    transaction: Transaction, conversation_key: int, lines: list[dict[str, Any]], written: list[str]
+) -> None:
+    parent = None
+    entries = []
+    for line, words in zip(lines, written, strict=True):
+        parent = _key_of(await transaction.execute(insert(messages), {**line, "parent_key": parent}))
+        entries.append({"key": parent, "words": words, "of": conversation_key})
+        if transaction.dialect.name != "sqlite":
+            await index_entry(transaction, conversation_key=conversation_key, message_key=parent, written=words)
+    if transaction.dialect.name == "sqlite":
+        # What `index_entry` would write, with fewer statements: filling is not what is measured.
+        await transaction.execute(ENTRIES, entries)
 
 
 def _key_of(made: Any) -> int:
@@ -87,9 +138,9 @@ def _key_of(made: Any) -> int:
     return key
 
 
-async def measure(name: str, call: Callable[[], Awaitable[object]], count: int = CALLS) -> tuple[str, float, float]:
+async def measure(call: Callable[[], Awaitable[object]], count: int = CALLS) -> Cost:
     """
-    Make calls one after the other; return the median and the 99th percentile in milliseconds.
+    Make calls one after the other; return the median and the 99th percentile.
     """
     times = []
     for _ in range(count):
@@ -97,7 +148,7 @@ async def measure(name: str, call: Callable[[], Awaitable[object]], count: int =
         await call()
         times.append((time.perf_counter() - began) * 1000)
     times.sort()
-    return name, times[len(times) // 2], times[int(len(times) * 0.99)]
+    return Cost(times[len(times) // 2], times[int(len(times) * 0.99)])
 
 
 async def keep_turn(ledger: DatabaseLedger, number: int) -> None:
@@ -112,7 +163,7 @@ async def keep_turn(ledger: DatabaseLedger, number: int) -> None:
     await ledger.settle(turn_id=turn_id, call=1, outcome="completed", usage=Usage(), attempts=1, answer=answer)
 
 
-async def run(size: int, address: str) -> list[tuple[str, float, float]]:
+async def run(size: int, address: str) -> dict[str, Cost]:
     """
     Fill a database, and measure.
     """
@@ -124,34 +175,114 @@ async def run(size: int, address: str) -> list[tuple[str, float, float]]:
         count = size // MESSAGES_PER_CONVERSATION
         ledger = DatabaseLedger(database, now_ms)
         numbers = iter(range(TURNS))
-        return [
-            await measure("list 50", lambda: kept.list_page(OWNER, limit=50)),
-            await measure("open 50", lambda: kept.open(OWNER, f"c{randomly.randrange(count)}", limit=50)),
-            await measure("search, rare word", lambda: kept.search(OWNER, "zirconium")),
-            await measure("search, common word", lambda: kept.search(OWNER, randomly.choice(VOCABULARY))),
-            await measure("keep a turn", lambda: keep_turn(ledger, next(numbers)), TURNS),
-        ]
+        return {
+            "list 50": await measure(lambda: kept.list_page(OWNER, limit=50)),
+            "open 50": await measure(lambda: kept.open(OWNER, f"c{randomly.randrange(count)}", limit=50)),
+            "search, rare word": await measure(lambda: kept.search(OWNER, "zirconium")),
+            "search, common word": await measure(lambda: kept.search(OWNER, randomly.choice(VOCABULARY))),
+            "search, beginning of all words": await measure(lambda: kept.search(OWNER, "w")),
+            "search, two words": await measure(lambda: kept.search(OWNER, f"{randomly.choice(VOCABULARY)} word1")),
+            "keep a turn": await measure(lambda: keep_turn(ledger, next(numbers)), TURNS),
+        }
     finally:
         await database.aclose()
 
 
-def main(words: list[str] | None = None) -> int:
+def export_here(address: str, target: str) -> ExportCost:
     """
-    Print a table for each size.
+    Export in this process, which has done nothing else.
+    """
+    settings = load_settings({"database_url": address})
+    before = resident_bytes(os.getpid())
+    began = time.perf_counter()
+    run_export(settings, ExportOptions(target=target))
+    seconds = time.perf_counter() - began
+    peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    return ExportCost(seconds, int(peak.split()[1]) * 1024 - before)
+
+
+def measure_export(address: str, folder: str) -> ExportCost:
+    """
+    Export in a process of its own.
+
+    Raises:
+        NotReady: it failed.
+    """
+    code = (
+        "import sys, msgspec; from benchmarks.history import export_here; "
+        "sys.stderr.buffer.write(msgspec.json.encode(export_here(*sys.argv[1:])))"
+    )
+    command = [sys.executable, "-c", code, address, str(Path(folder) / "all.jsonl")]
+    done = subprocess.run(command, capture_output=True, timeout=EXPORT_SECONDS, check=False)
+    if done.returncode:
+        raise NotReady(f"the export failed: {done.stderr.decode()[-2000:]}")
+    return msgspec.json.decode(done.stderr.splitlines()[-1], type=ExportCost)
+
+
+def measure_size(size: int, database: str | None) -> tuple[dict[str, Cost], ExportCost]:
+    """
+    Measure at one size, in a new database.
+    """
+    with tempfile.TemporaryDirectory(prefix="outcrop-bench-") as folder:
+        address = database.format(size=size) if database else str(Path(folder) / "outcrop.db")
+        costs = asyncio.run(run(size, address))
+        return costs, measure_export(address, folder)
+
+
+def print_tables(sizes: list[int], found: list[tuple[dict[str, Cost], ExportCost]]) -> None:
+    """
+    Print what was found, the last size held against the first.
+    """
+    heads = ["", *(f"{size:,}: {which} ms" for size in sizes for which in ("p50", "p99")), "× p50", "× p99"]
+    rows = []
+    for name in found[0][0]:
+        costs = [of_size[name] for of_size, _ in found]
+        first, last = costs[0], costs[-1]
+        cells = [f"{value:.2f}" for cost in costs for value in (cost.median_ms, cost.worst_ms)]
+        ratios = [f"{last.median_ms / first.median_ms:.1f}", f"{last.worst_ms / first.worst_ms:.1f}"]
+        rows.append([name, *cells, *ratios])
+    print("\n" + format_table(heads, rows, names=1) + "\n")
+    heads = ["export of messages", "seconds", "messages/s", "peak growth MiB"]
+    rows = [
+        [f"{size:,}", f"{cost.seconds:.2f}", f"{size / cost.seconds:,.0f}", f"{cost.growth_bytes / 2**20:.0f}"]
+        for size, (_, cost) in zip(sizes, found, strict=True)
+    ]
+    print(format_table(heads, rows, names=1), flush=True)
+
+
+def parse_arguments(words: list[str] | None) -> argparse.Namespace:
+    """
+    Parse the command line.
     """
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sizes", default="1000,100000")
+    parser.add_argument("--sizes", default="1000,100000", help="comma-separated numbers of messages")
     parser.add_argument(
         "--database", help="an empty PostgreSQL database for each size: ADDRESS with {size} in its name"
     )
-    chosen = parser.parse_args(words)
-    print(describe_machine())
-    for size in map(int, chosen.sizes.split(",")):
-        with tempfile.TemporaryDirectory(prefix="outcrop-bench-") as folder:
-            address = chosen.database.format(size=size) if chosen.database else str(Path(folder) / "outcrop.db")
-            print(f"\n{size} messages\n{'':24}{'median ms':>12}{'p99 ms':>12}")
-            for name, median, worst in asyncio.run(run(size, address)):
-                print(f"{name:24}{median:12.2f}{worst:12.2f}")
+    parser.add_argument("--streams", type=int, default=50, help="how many chats stream; 0: none are measured")
+    parser.add_argument("--seconds", type=float, default=6.0, help="how long each measurement of streams takes")
+    parser.add_argument("--rounds", type=int, default=3, help="how often streams are measured")
+    return parser.parse_args(words)
+
+
+def main(words: list[str] | None = None) -> int:
+    """
+    Run the benchmark, print its tables, and return 0, or 1 where it is not valid.
+    """
+    chosen = parse_arguments(words)
+    # So that the processes are ended in `finally`, too, when this one is asked to end.
+    signal.signal(signal.SIGTERM, exit_on_signal)
+    print(describe_machine(), flush=True)
+    sizes = [int(size) for size in chosen.sizes.split(",")]
+    with tempfile.TemporaryDirectory(prefix="outcrop-bench-") as folder:
+        log = Path(folder) / "servers.log"
+        try:
+            print_tables(sizes, [measure_size(size, chosen.database) for size in sizes])
+            if chosen.streams and not measure_keeping(chosen.streams, chosen.seconds, chosen.rounds, log):
+                return 1
+        except (NotReady, subprocess.TimeoutExpired) as error:
+            print(f"failed: {error}\n{log.read_text()[-4000:] if log.exists() else ''}", file=sys.stderr)
+            return 1
     return 0
 
 

@@ -190,7 +190,9 @@ def keys(
     typer.echo(describe_new_pair(name) if aws else describe_new_key(name))
 
 
-database = typer.Typer(help="Upgrade, check, back up and restore the database of conversations.", no_args_is_help=True)
+database = typer.Typer(
+    help="Upgrade, check, back up, restore, export and import the database of conversations.", no_args_is_help=True
+)
 app.add_typer(database, name="db")
 
 
@@ -246,6 +248,51 @@ def restore(
         from outcrop.settings import load_settings
 
         _run(run_restore(load_settings(config_file=config), source))
+
+
+@database.command()
+def export(
+    target: Annotated[str, typer.Argument(help="The file or folder to write; - is standard output.")],
+    form: Annotated[
+        str, typer.Option("--format", help="jsonl: all of it, a conversation a line; markdown: a folder, to read.")
+    ] = "jsonl",
+    owner: Annotated[str | None, typer.Option(help="Only this caller's conversations.")] = None,
+    deleted: Annotated[bool, typer.Option("--deleted", help="Also deleted ones that could still be restored.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,
+    config: ConfigOption = None,
+) -> None:
+    """
+    Write all conversations to a file, or a folder. A server may run.
+    """
+    with _errors_as_sentences():
+        from outcrop.commands.db.export import ExportOptions, Form, run_export
+        from outcrop.settings import load_settings
+
+        if form not in list(Form):
+            raise typer.BadParameter(f"expected {' or '.join(Form)}", param_hint="--format")
+        options = ExportOptions(target=target, form=Form(form), owner=owner, deleted=deleted, force=force)
+        raise typer.Exit(0 if run_export(load_settings(config_file=config), options) else 1)
+
+
+@database.command("import")
+def import_(
+    source: Annotated[
+        str, typer.Argument(help="What was exported as jsonl, or one conversation; - is standard input.")
+    ],
+    owner: Annotated[str | None, typer.Option(help="Whose they will be; default: whoever needs no key.")] = None,
+    keep_owners: Annotated[bool, typer.Option("--keep-owners", help="Let them be whose they were.")] = False,
+    from_line: Annotated[int, typer.Option(min=1, help="Where to begin, as after an interruption.")] = 1,
+    config: ConfigOption = None,
+) -> None:
+    """
+    Put conversations in that were exported. With SQLite, the server must be stopped.
+    """
+    with _errors_as_sentences():
+        from outcrop.commands.db.importing import ImportOptions, run_import
+        from outcrop.settings import load_settings
+
+        options = ImportOptions(source=source, owner=owner, keep_owners=keep_owners, from_line=from_line)
+        raise typer.Exit(0 if run_import(load_settings(config_file=config), options) else 1)
 
 
 @app.command()

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from sqlalchemy import select
 
 from outcrop.errors import RequestError, StoreError
 from outcrop.history import recorder
@@ -21,6 +22,7 @@ from outcrop.history.records import (
     UnknownConversation,
     answer_id_of,
 )
+from outcrop.history.tables import calls
 from outcrop.history.transfer import Archive, to_markdown
 from outcrop.history.trouble import StorageFull
 from outcrop.turns.records import KeptAnswer, TurnSummary
@@ -179,6 +181,25 @@ async def test_branches(keeping: Keeping) -> None:
     assert (await keeping.conversations.open(ALICE, "c")).messages[-1].message.message_id == first
     path = await keeping.conversations.path(ALICE, "c", answer_id_of(again))
     assert [message.message_id for message in path] == [prompt, answer_id_of(again)]
+
+
+async def test_a_branch_through_a_message_goes_to_the_newest_one_under_it(keeping: Keeping) -> None:
+    """
+    Whoever shows another branch sees where it was left, not the message where it leaves the others.
+    """
+    prompt, first = await keeping.talk("c", "hello")
+    again = await keeping.begin("c", parent=prompt)
+    await keeping.end(again, *said("another"))
+    more = await keeping.begin("c", ask("more", name="more", parent=first))
+    await keeping.end(more)
+    branch = await keeping.conversations.open(ALICE, "c", through=first)
+    assert [shown.message.message_id for shown in branch.messages] == [prompt, first, "more", answer_id_of(more)]
+    branch = await keeping.conversations.open(ALICE, "c", through=answer_id_of(again))
+    assert [shown.message.message_id for shown in branch.messages] == [prompt, answer_id_of(again)]
+    branch = await keeping.conversations.open(ALICE, "c", through=prompt)
+    assert branch.messages[-1].message.message_id == answer_id_of(more)
+    with pytest.raises(UnknownConversation):
+        await keeping.conversations.open(ALICE, "c", through="nothing")
 
 
 async def test_long_branches_come_in_pages(keeping: Keeping) -> None:
@@ -494,6 +515,8 @@ async def test_an_end_that_could_not_be_written_is_written_later(
     message = (await keeping.conversations.open(ALICE, "c")).messages[-1].message
     assert (message.state, message.failure and message.failure.code, message.usage) == ("failed", "storage", USAGE)
     assert message.content[:-1] == said("hi")[:-1]
+    outcome = select(calls.c.outcome).where(calls.c.turn_id == turn_id)
+    assert await database.read(lambda transaction: transaction.scalar(outcome)) == "failed"
 
 
 @pytest.mark.parametrize("name", ["a\x00b", "\ud800", "x" * 2_000_000, "' OR 1=1 --", "../../etc/passwd", "é"])
@@ -571,20 +594,6 @@ async def test_what_was_not_exported_is_refused(keeping: Keeping, change: dict[s
     with pytest.raises(RequestError, match=said):
         await keeping.conversations.import_archive(BOB, forged)
     assert (await keeping.conversations.list_page(BOB)).conversations == ()
-
-
-async def test_a_branch_is_read_through_any_of_its_messages(keeping: Keeping) -> None:
-    """
-    It goes on to the newest message that follows; the branch that is shown does not matter.
-    """
-    names = await keeping.talk("c", "one", "two")
-    other = await keeping.begin("c", ask("else", name="e", parent=names[1]))
-    await keeping.end(other)
-    for through, end in ((names[2], names[3]), (names[0], answer_id_of(other)), ("e", answer_id_of(other))):
-        branch = await keeping.conversations.open(ALICE, "c", through=through)
-        assert branch.messages[-1].message.message_id == end
-    with pytest.raises(UnknownConversation):
-        await keeping.conversations.open(ALICE, "c", through="nothing")
 
 
 async def test_a_long_message_is_found_by_any_of_its_words(keeping: Keeping) -> None:

@@ -165,6 +165,7 @@ def test_an_answer_made_anew_is_a_branch(url: str) -> None:
     assert branch["messages"][-1]["siblings"] == [first, second]
     assert branch["conversation"]["leafId"] == second
     assert open_kept(url, "anew", f"?leaf={first}").json["messages"][-1]["id"] == first
+    assert open_kept(url, "anew", "?through=u1").json["messages"][-1]["id"] == second
 
 
 def test_what_follows_nothing_is_refused(url: str) -> None:
@@ -212,6 +213,8 @@ def test_a_failure_is_kept(url: str, book: Book) -> None:
     kept = open_kept(url, "failed").json["messages"][-1]
     assert kept["state"] == "failed"
     assert kept["parts"][-1]["text"]
+    assert (kept["failure"]["code"], kept["failure"]["retryable"]) == ("throttled", True)
+    assert kept["failure"]["message"]
 
 
 def test_anothers_conversation_is_unknown(url: str) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from outcrop.errors import StoreError
-from outcrop.turns.records import KeptAnswer, Unfinished
+from outcrop.turns.records import KeptAnswer, Standing, Unfinished
 from outcrop.types import Usage
 
 
@@ -76,7 +76,7 @@ class MemoryLedger:
         outcome: str,
         usage: Usage,
         answer: KeptAnswer | None = None,  # noqa: ARG002  part of the port
-    ) -> None:
+    ) -> Standing:
         """
         Complete another replica's row, or write it. See `Ledger.settle_for_another`.
         """
@@ -86,6 +86,13 @@ class MemoryLedger:
             self._add(row)
         if row.outcome is None:
             row.outcome, row.usage, row.attempts = outcome, usage, 1
+        return Standing()
+
+    async def is_accepted(self, turn_id: str) -> bool:
+        """
+        Tell whether a turn's first call has a row. See `Ledger.is_accepted`.
+        """
+        return (turn_id, 1) in self.rows
 
     async def find_unfinished(self, *, limit: int) -> Sequence[Unfinished]:  # noqa: ARG002  part of the port
         """

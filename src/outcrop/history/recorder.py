@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 import structlog
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_or_pass
 from sqlalchemy.dialects.sqlite import insert as insert_or_pass_in_sqlite
 
@@ -28,7 +28,7 @@ from outcrop.history.tables import calls, messages
 from outcrop.history.transaction import Transaction, Work
 from outcrop.history.trouble import StoreConflict
 from outcrop.turns.endings import to_failure
-from outcrop.turns.records import KeptAnswer, Unfinished, state_after
+from outcrop.turns.records import KeptAnswer, Standing, Unfinished, state_after
 from outcrop.types import MessageStop, StreamFailed, Usage
 
 MAX_LATE = 1000
@@ -107,8 +107,11 @@ class DatabaseLedger:
         except StoreConflict:
             raise
         except StoreError as error:
-            told = None if answer is None else _as_told(answer, error)
-            again = partial(_settle, turn_id=turn_id, call=call, values=settled, answer=told, may_be_settled=True)
+            # As its readers see it end: whatever Bedrock said, the store's failure is what they are told.
+            failure = to_failure(error)
+            values = {**settled, "outcome": state_after(failure)}
+            told = None if answer is None else msgspec.structs.replace(answer, events=(*answer.events[:-1], failure))
+            again = partial(_settle, turn_id=turn_id, call=call, values=values, answer=told, may_be_settled=True)
             self._try_later(again, 0 if answer is None else sum(len(str(event)) for event in answer.events))
             raise
 
@@ -122,7 +125,7 @@ class DatabaseLedger:
         outcome: str,
         usage: Usage,
         answer: KeptAnswer | None = None,
-    ) -> None:
+    ) -> Standing:
         """
         Complete another replica's row, or write it. See `Ledger.settle_for_another`.
         """
@@ -130,14 +133,33 @@ class DatabaseLedger:
         settled = {"outcome": outcome, "settled_at": now, "attempts": 1, **to_columns(usage)}
         row = {"turn_id": turn_id, "call": call, "owner": principal_id, "model_id": model_id, "opened_at": now}
 
-        async def work(transaction: Transaction) -> Named | None:
+        async def work(transaction: Transaction) -> tuple[Standing, Named | None]:
+            standing = await _find_standing(transaction, turn_id, call)
             passing = insert_or_pass_in_sqlite if self._database.kind == "sqlite" else insert_or_pass
             await transaction.execute(passing(calls).on_conflict_do_nothing(), {**row, **settled})
-            return await _settle(
+            named = await _settle(
                 transaction, turn_id=turn_id, call=call, values=settled, answer=answer, may_be_settled=True
             )
+            return standing, named
 
-        self._tell(await self._database.write(work))
+        standing, named = await self._database.write(work)
+        self._tell(named)
+        return standing
+
+    async def is_accepted(self, turn_id: str) -> bool:
+        """
+        Tell whether a turn's question is kept. See `Ledger.is_accepted`.
+        """
+        answer = select(messages.c.key).where(messages.c.turn_id == turn_id)
+        # Its answer may have gone on in another turn since. A row that was written for a dead replica says nothing.
+        own = select(calls.c.turn_id).where(
+            calls.c.turn_id == turn_id, func.coalesce(calls.c.outcome, "") != "interrupted"
+        )
+
+        async def work(transaction: Transaction) -> bool:
+            return bool(await transaction.scalar(select(answer.exists() | own.exists())))
+
+        return await self._database.read(work)
 
     async def find_unfinished(self, *, limit: int) -> Sequence[Unfinished]:
         """
@@ -207,6 +229,18 @@ async def _settle(
     return await _finish_answer(transaction, turn_id, answer, ended_at=values["settled_at"])
 
 
+async def _find_standing(transaction: Transaction, turn_id: str, call: int) -> Standing:
+    row = (await transaction.execute(select(messages).where(messages.c.turn_id == turn_id))).one_or_none()
+    if row is None or row.state == "running":
+        return Standing(is_accepted=row is not None)
+    terminal = (await read_content(transaction, row))[0][-1]
+    assert isinstance(terminal, MessageStop | StreamFailed), "a kept answer ends with its terminal event"
+    which = select(calls).where(calls.c.turn_id == turn_id, calls.c.call == call)
+    spent = (await transaction.execute(which)).one_or_none()
+    used = Usage() if spent is None else Usage(**{name: getattr(spent, name) for name in (*USAGE_COLUMNS, "estimated")})
+    return Standing(terminal=terminal, usage=used)
+
+
 async def _finish_answer(transaction: Transaction, turn_id: str, answer: KeptAnswer, *, ended_at: int) -> Named | None:
     found = select(messages).where(messages.c.turn_id == turn_id, messages.c.state == "running").with_for_update()
     row = (await transaction.execute(found)).one_or_none()
@@ -256,13 +290,6 @@ def _to_unfinished(row: Row[Any]) -> Unfinished:
         opened_at=row.opened_at / 1000,
         is_kept=bool(row.is_kept),
     )
-
-
-def _as_told(answer: KeptAnswer, error: StoreError) -> KeptAnswer:
-    """
-    Return the answer as its readers saw it end: with the store's failure.
-    """
-    return msgspec.structs.replace(answer, events=(*answer.events[:-1], to_failure(error)))
 
 
 def _add(one: float | None, other: float | None) -> float | None:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import insert, select
+from sqlalchemy import Row, insert, select
 
 from outcrop.errors import RequestError
 from outcrop.history.branches import check_id
@@ -106,7 +106,14 @@ async def take_out(transaction: Transaction, owner: str, conversation_id: str) -
     found = select(messages.c.key).where(messages.c.conversation_key == row.key).order_by(messages.c.key)
     keys = [each.key for each in await transaction.execute(found)]
     kept = await read_messages(transaction, row.key, keys)
-    about = ArchivedConversation(
+    return Archive(version=VERSION, conversation=to_archived(row), messages=tuple(kept))
+
+
+def to_archived(row: Row[Any]) -> ArchivedConversation:
+    """
+    Take a row of `conversations`.
+    """
+    return ArchivedConversation(
         conversation_id=row.id,
         title=row.title,
         title_source=row.title_source,
@@ -114,7 +121,6 @@ async def take_out(transaction: Transaction, owner: str, conversation_id: str) -
         model=row.model,
         leaf_id=row.leaf_id,
     )
-    return Archive(version=VERSION, conversation=about, messages=tuple(kept))
 
 
 async def put_in(transaction: Transaction, owner: str, archive: Archive, now: int) -> Conversation:
@@ -189,15 +195,26 @@ def to_markdown(title: str, branch: Sequence[StoredMessage]) -> str:
     """
     Write a branch as a person would read it. Reasoning is left out; files and tools are named.
     """
-    blocks = [f"# {title or 'Conversation'}"]
-    for message in branch:
-        who = "You" if message.role == "user" else message.model or "Answer"
-        blocks.append(f"## {who}")
-        blocks += _to_blocks(message)
-        if message.state not in {"completed", "running"}:
-            reason = f": {message.failure.message}" if message.failure is not None else ""
-            blocks.append(f"*({message.state}{reason})*")
-    return "\n\n".join(blocks) + "\n"
+    return begin_markdown(title) + "".join(map(message_to_markdown, branch)) + "\n"
+
+
+def begin_markdown(title: str) -> str:
+    """
+    Write the heading of a conversation; messages follow it, and a line's end.
+    """
+    return f"# {title or 'Conversation'}"
+
+
+def message_to_markdown(message: StoredMessage) -> str:
+    """
+    Write one message, with the empty line that comes before it.
+    """
+    who = "You" if message.role == "user" else message.model or "Answer"
+    blocks = [f"## {who}", *_to_blocks(message)]
+    if message.state not in {"completed", "running"}:
+        reason = f": {message.failure.message}" if message.failure is not None else ""
+        blocks.append(f"*({message.state}{reason})*")
+    return "".join(f"\n\n{block}" for block in blocks)
 
 
 def _to_blocks(message: StoredMessage) -> list[str]:

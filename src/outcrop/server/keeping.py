@@ -12,7 +12,7 @@ import msgspec
 
 from outcrop.dialects.chat.messages import ClientMessage, to_client_messages
 from outcrop.dialects.chat.turn import ChatTurn
-from outcrop.errors import RequestError
+from outcrop.errors import RequestError, StoreError, UnknownTurn
 from outcrop.history.branches import Match
 from outcrop.history.context import to_context
 from outcrop.history.conversations import Conversations
@@ -64,9 +64,12 @@ class Keeper:
             return Plan(turn.request, continues=turn.continues)
         sent = [_to_new(message) for message in to_client_messages(turn.messages)]
         match = await self._read(conversations, turn, owner, sent)
-        running = next((message.turn_id for message in match.path if message.state == "running"), None)
+        running = _find_running(match)
         if running is not None and await self._turns.ends_soon(running, owner):
             match = await self._read(conversations, turn, owner, sent)
+            running = _find_running(match)
+        if running is not None and await self._has_ended(running, owner):
+            raise StoreError("the answer before this is not kept yet; try again in a moment", retry_after_seconds=1)
         return _plan(turn, match, _find_results(match.path, sent) if turn.parent_id is None else {})
 
     def keeps(self, request: ChatRequest) -> bool:
@@ -99,10 +102,24 @@ class Keeper:
             title=make_title(branch),
         )
 
+    async def _has_ended(self, turn_id: str, owner: str) -> bool:
+        """
+        Tell whether a turn is over whose answer is kept as running: its end waits for room in the database.
+        """
+        try:
+            status = await self._turns.status(turn_id, owner=owner)
+        except UnknownTurn:
+            return False
+        return status.state != "running"
+
     async def _read(self, conversations: Conversations, turn: ChatTurn, owner: str, sent: list[NewMessage]) -> Match:
         if turn.parent_id is None:
             return await conversations.match(owner, turn.chat_id, sent)
         return await conversations.follow(owner, turn.chat_id, turn.parent_id, sent)
+
+
+def _find_running(match: Match) -> str | None:
+    return next((message.turn_id for message in match.path if message.state == "running"), None)
 
 
 def _to_new(message: ClientMessage) -> NewMessage:

@@ -17,7 +17,7 @@ from outcrop.turns.fold import CHARACTERS_PER_TOKEN, add_usage, estimate_usage
 from outcrop.turns.keeping import read_events, to_kept
 from outcrop.turns.packing import unpack_request
 from outcrop.turns.ports import Adapter, Ports, StreamDecoder
-from outcrop.turns.records import Lease, TurnStatus, TurnSummary
+from outcrop.turns.records import Lease, Standing, TurnStatus, TurnSummary
 from outcrop.turns.turn import TurnPlan
 from outcrop.types import (
     AnswerContinued,
@@ -26,6 +26,7 @@ from outcrop.types import (
     MessageStart,
     ReasoningDelta,
     StreamEvent,
+    TerminalEvent,
     TextDelta,
     TextPart,
     ToolUseDelta,
@@ -49,6 +50,9 @@ async def adopt(status: TurnStatus, lease: Lease, ports: Ports, *, continues: bo
     """
     End the lost call in the ledger, then plan another, or finalise the turn as interrupted and return None.
 
+    What the dead replica has committed stands: where that is the end, the turn ends like that; where its question is to
+    be kept and is not, nobody was told that it was accepted, and the turn is forgotten.
+
     `status` is the turn as its log tells, `lease` this replica's new one; `continues` says whether answers may go on.
 
     Raises:
@@ -57,23 +61,19 @@ async def adopt(status: TurnStatus, lease: Lease, ports: Ports, *, continues: bo
     opening = status.opening
     events = await read_events(ports, opening, status.last_seq)
     spent = _estimate_calls(events, prompt_characters=len(opening.request or b""))
-    total = Usage()
-    for usage in spent:
-        total = add_usage(total, usage)
-    plan = _plan(status, lease, events, ports, total, len(spent) + 1) if continues else None
-    terminal, summary = to_interruption(END), _summarise(status, ports, total)
-    await ports.ledger.settle_for_another(
-        turn_id=opening.turn_id,
-        call=len(spent),
-        principal_id=opening.owner,
-        model_id=opening.model_id,
-        outcome="interrupted",
-        usage=spent[-1],
-        answer=to_kept(events, terminal, summary) if plan is None and opening.is_kept else None,
-    )
+    plan = _plan(status, lease, events, ports, _add_all(spent), len(spent) + 1) if continues else None
+    standing = await _settle(status, ports, events, spent, goes_on=plan is not None)
+    if opening.is_kept and not standing.is_accepted:
+        logger.warning("a turn that was never accepted is forgotten", turn_id=opening.turn_id)
+        await ports.log.discard(lease)
+        return None
+    terminal: TerminalEvent = to_interruption(END)
+    if standing.terminal is not None:
+        plan, terminal, spent[-1] = None, standing.terminal, standing.usage
     logger.warning("turn is taken over from a replica that died", turn_id=opening.turn_id, continued=plan is not None)
     if plan is None:
-        await ports.log.finalize(lease, terminal, summary)
+        total = _add_all(spent)
+        await ports.log.finalize(lease, terminal, _summarise(status, ports, total))
         log_end(opening.turn_id, opening.model_id, terminal, total)
         return None
     # The seam first: whoever finds this turn orphaned again counts the calls by it.
@@ -82,6 +82,26 @@ async def adopt(status: TurnStatus, lease: Lease, ports: Ports, *, continues: bo
         turn_id=opening.turn_id, call=plan.call_number, principal_id=opening.owner, model_id=opening.model_id
     )
     return plan
+
+
+async def _settle(
+    status: TurnStatus, ports: Ports, events: list[StreamEvent], spent: Sequence[Usage], *, goes_on: bool
+) -> Standing:
+    """
+    Commit the end of the lost call, and of the answer where it does not go on, unless its own replica has.
+    """
+    opening, answer = status.opening, None
+    if opening.is_kept and not goes_on:
+        answer = to_kept(events, to_interruption(END), _summarise(status, ports, _add_all(spent)))
+    return await ports.ledger.settle_for_another(
+        turn_id=opening.turn_id,
+        call=len(spent),
+        principal_id=opening.owner,
+        model_id=opening.model_id,
+        outcome="interrupted",
+        usage=spent[-1],
+        answer=answer,
+    )
 
 
 def continue_request(request: ChatRequest, events: Sequence[StreamEvent], model: ResolvedModel) -> ChatRequest | None:
@@ -211,6 +231,13 @@ def _estimate_calls(events: Sequence[StreamEvent], *, prompt_characters: int) ->
         elif isinstance(event, TextDelta | ReasoningDelta):
             characters += len(event.text)
     return calls
+
+
+def _add_all(usages: Sequence[Usage]) -> Usage:
+    total = Usage()
+    for usage in usages:
+        total = add_usage(total, usage)
+    return total
 
 
 def _summarise(status: TurnStatus, ports: Ports, usage: Usage) -> TurnSummary:

@@ -12,7 +12,7 @@ import msgspec
 
 from outcrop.calls import MessageSink, ResolvedModel, StreamEnd, UpstreamCall, WholeAnswer
 from outcrop.turns.log import TurnLog
-from outcrop.turns.records import KeptAnswer, Unfinished
+from outcrop.turns.records import KeptAnswer, Standing, Unfinished
 from outcrop.types import ChatRequest, StreamEvent, Usage
 
 
@@ -150,14 +150,24 @@ class Ledger(Protocol):
         outcome: str,
         usage: Usage,
         answer: KeptAnswer | None = None,
-    ) -> None:
+    ) -> Standing:
         """
         Commit the end of a call whose replica has died, or lost its lease. A row that is settled already stays.
 
-        `answer` is None where the turn goes on with another call, or is not kept.
+        `answer` is None where the turn goes on with another call, or is not kept. Returns what the replica itself had
+        committed: that stands.
 
         Raises:
             StoreError: it could not be committed; nothing was.
+        """
+        ...
+
+    async def is_accepted(self, turn_id: str) -> bool:
+        """
+        Tell whether the question of a turn that is to be kept was committed.
+
+        Raises:
+            StoreError: the ledger can't be read.
         """
         ...
 

@@ -113,6 +113,21 @@ class Lease(msgspec.Struct, frozen=True):
     token: int
 
 
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    Say what was committed of a kept turn by its own replica; of other turns nothing is said.
+
+    Attributes:
+        is_accepted: its question is kept. Where it isn't, nobody was told that the turn was accepted.
+        terminal: how its answer ended; None where that was not committed.
+        usage: what the call used, where its answer has ended.
+    """
+
+    is_accepted: bool = True
+    terminal: TerminalEvent | None = None
+    usage: Usage = Usage()
+
+
 def state_after(terminal: TerminalEvent | None) -> TurnState:
     """
     Name the state that a terminal event leads to; without one, the turn runs.

@@ -40,6 +40,11 @@ STOP_SECONDS = 5.0
 How long a prompt waits for the end of the answer that its chat's owner has stopped.
 """
 
+ACCEPTANCE_PAUSES_SECONDS = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 2)
+"""
+Waits of who asks again with a key while the first one's question is being committed.
+"""
+
 ADOPTION_PAUSES_SECONDS = (0.5, 1, 2, 4, 8, 16, 32)
 """
 Waits between the attempts to end an orphaned turn while a store is down.
@@ -350,10 +355,20 @@ class TurnService:
 
     async def _follow(self, turn_id: str, owner: str) -> Started:
         try:
-            await self._ports.log.status(turn_id, owner=owner)
+            status = await self._ports.log.status(turn_id, owner=owner)
         except UnknownTurn as error:
             raise PositionExpired("the answer to this idempotency key is not kept any more") from error
+        if status.opening.is_kept:
+            await self._wait_until_accepted(turn_id)
         return Started(turn_id, is_new=False)
+
+    async def _wait_until_accepted(self, turn_id: str) -> None:
+        # Whoever follows a turn takes it for accepted; until its question is committed, it may never be.
+        for pause_seconds in ACCEPTANCE_PAUSES_SECONDS:
+            if self.runs(turn_id) or await self._ports.ledger.is_accepted(turn_id):
+                return
+            await asyncio.sleep(pause_seconds)
+        raise StoreError("the turn of this idempotency key is not committed yet; try again")
 
     async def _adopt(self, status: TurnStatus, lease: Lease) -> None:
         continues = self._limits.continues_interrupted and not self._draining

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from tests.e2e.replicas.cluster import LEASE_SECONDS, run_cluster
 from tests.e2e.replicas.deaths import Deaths, freeze_and_thaw, kill_again_and_again, kill_all
 from tests.e2e.replicas.flood import Plan, flood
+from tests.e2e.replicas.kept import kill_and_crash, run_kept_cluster
 from tests.e2e.replicas.scenarios import (
     STOP_SECONDS,
     ask_everywhere_at_once,
@@ -130,6 +131,18 @@ def long_idleness(_seed: int) -> Iterator[str]:
     assert pings == 2
 
 
+def long_kept(seed: int) -> Iterator[str]:
+    """
+    Kill replicas and crash PostgreSQL 20 times each, and both at once ten times, under chats that are kept.
+    """
+    deaths = ["replica", "replica", "database", "database", "both"]
+    with run_kept_cluster() as (cluster, postgres):
+        for round_seed in _seeds(seed, 10):
+            yield str(
+                asyncio.run(kill_and_crash(cluster, postgres, round_seed, deaths=deaths, live=30, words=40, pace=20))
+            )
+
+
 def long_flood(seed: int) -> Iterator[str]:
     """
     Let 1,000 clients never read a megabyte each, beside 100 healthy ones.
@@ -151,6 +164,7 @@ LONG_FORMS: dict[str, Callable[[int], Iterator[str]]] = {
     "keys": long_keys,
     "continuations": long_continuations,
     "idleness": long_idleness,
+    "kept": long_kept,
     "flood": long_flood,
 }
 

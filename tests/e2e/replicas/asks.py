@@ -15,6 +15,7 @@ class Ask(msgspec.Struct, kw_only=True):
     Hold one question, and the answer that only it can have.
 
     `canary` begins the answer and is part of every word in it: a foreign, lost, doubled or moved word shows.
+    `parent_id` names the kept message that the question follows; the server adds what came before.
     """
 
     canary: str
@@ -25,6 +26,14 @@ class Ask(msgspec.Struct, kw_only=True):
     model: str = "llama3"
     whole: bool = False
     max_tokens: int = 2000
+    parent_id: str | None = None
+
+    @property
+    def message_id(self) -> str:
+        """
+        The client's name of the question.
+        """
+        return f"m-{self.canary}"
 
     def send_frame(self, request_id: str) -> bytes:
         """
@@ -51,8 +60,10 @@ class Ask(msgspec.Struct, kw_only=True):
 
     def _question(self) -> dict[str, dict[str, object]]:
         part = {"type": "text", "text": self.prompt}
-        message = {"id": f"m-{self.canary}", "role": "user", "parts": [part]}
+        message = {"id": self.message_id, "role": "user", "parts": [part]}
         body = {"model": self.model, "stream": not self.whole, "maxTokens": self.max_tokens}
+        if self.parent_id is not None:
+            body["parentId"] = self.parent_id
         return {"messages": [message], "body": body}  # type: ignore[dict-item]  # a list of messages
 
 

@@ -1,3 +1,3 @@
 """
-`outcrop db`: what an operator does with the database: upgrade, check, back up and restore it.
+`outcrop db`: what an operator does with the database: upgrade, check, back up, restore, export and import it.
 """

@@ -36,7 +36,7 @@ def back_up(path: Path, target: Path) -> int:
             # All in one step: a writer between two steps makes SQLite begin again, without end where there are many.
             source.backup(copy)
             copy.execute("PRAGMA journal_mode=DELETE")
-        _replace(partial, target)
+        put_in_place(partial, target)
     return target.stat().st_size
 
 
@@ -72,7 +72,7 @@ def replace_file(path: Path, source: Path) -> Path | None:
         kept = _keep(path) if path.exists() else None
         for leftover in _beside(path):
             leftover.unlink(missing_ok=True)
-        _replace(partial, path)
+        put_in_place(partial, path)
     return kept
 
 
@@ -117,9 +117,9 @@ def _as_store_error(target: Path) -> Iterator[None]:
         raise StoreError(f"the database could not be copied to {str(target)!r}: {error}") from error
 
 
-def _replace(partial: Path, target: Path) -> None:
+def put_in_place(partial: Path, target: Path) -> None:
     """
-    Put a file in another's place, so that it is there as a whole also after a crash.
+    Put a file, or a folder, in another's place, so that it is there as a whole also after a crash.
     """
     _flush(partial)
     partial.replace(target)
