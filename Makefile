@@ -9,7 +9,7 @@ SERVICE_TESTS = tests/e2e tests/hostile tests/page tests/commands
 CLIENT_TESTS = tests/clients
 UNIT_TESTS = $(filter-out $(SERVICE_TESTS) $(CLIENT_TESTS) tests/__pycache__ tests/support.py tests/redis_server.py tests/postgres_server.py,$(wildcard tests/*))
 
-.PHONY: help setup setup-dev run check fix test chaos bench lock clean
+.PHONY: help setup setup-dev run page-dev check fix test chaos bench lock clean
 
 help:
 	@echo 'make run    serve on http://$(HOST):$(PORT) (PORT= and HOST= change it)'
@@ -18,6 +18,7 @@ help:
 	@echo 'make fix    format, and mend what the linter can mend'
 	@echo 'make chaos  replicas that die, freeze and drain for half an hour (SEED=N repeats a run)'
 	@echo 'make bench  the benchmarks'
+	@echo 'make page-dev  the page that follows its sources, beside `make run` (OUTCROP_URL= for another gateway)'
 	@echo 'make lock   renew the lock files from pyproject.toml'
 
 setup:
@@ -29,21 +30,28 @@ setup-dev:
 run: setup
 	@.venv/bin/outcrop serve --host $(HOST) --port $(PORT)
 
+# A page that can not be built is no reason not to mend it: only what is missing is set up.
+page-dev: $(if $(wildcard .venv/bin/python),,setup-dev)
+	@sh scripts/page.sh dev
+
 check: setup-dev
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
+	@sh scripts/page.sh check
 	.venv/bin/pytest -q -n 2 $(UNIT_TESTS)
 
 fix: setup-dev
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
+	@sh scripts/page.sh fix
 
 test: setup-dev
 	@sh scripts/services.sh
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
+	@sh scripts/page.sh check
 	.venv/bin/coverage erase
 	$(PYTEST) -n 2 $(UNIT_TESTS)
 	$(PYTEST) $(SERVICE_TESTS)
@@ -63,4 +71,4 @@ lock: setup-dev
 	sh scripts/lock.sh
 
 clean:
-	rm -rf .venv .uv .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	rm -rf .venv .uv .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist ui/node_modules src/outcrop/server/built

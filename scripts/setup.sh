@@ -1,6 +1,6 @@
 #!/bin/sh
-# Make .venv with the locked dependencies, from nothing but python3.
-# Usage: scripts/setup.sh run|dev. Does nothing when what is installed fits the lock files.
+# Make .venv with the locked dependencies, from nothing but python3, and build the page.
+# Usage: scripts/setup.sh run|dev. Does nothing when what is installed fits the lock files and the page its sources.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -14,7 +14,7 @@ esac
 stamp=.venv/.installed-$kind
 wanted=$(cksum "$lock" pyproject.toml)
 if [ -x .venv/bin/outcrop ] && [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then
-    exit 0
+    exec sh scripts/page.sh build
 fi
 
 find_uv() {
@@ -48,6 +48,12 @@ if [ "$kind" = dev ]; then
     "$uv" pip sync --quiet --python .venv/bin/python --require-hashes "$lock"
 else
     "$uv" pip install --quiet --python .venv/bin/python --require-hashes -r "$lock"
+fi
+# The page comes first: the package then finds it built, and asks for no Node.
+if [ "$kind" = dev ]; then
+    sh scripts/page.sh build --everything
+else
+    sh scripts/page.sh build
 fi
 "$uv" pip install --quiet --python .venv/bin/python --no-deps --editable .
 rm -f .venv/.installed-*

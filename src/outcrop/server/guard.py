@@ -28,6 +28,12 @@ SECURITY_HEADERS = {
     "cross-origin-resource-policy": "same-origin",
 }
 
+OPEN_FILES = "/assets/"
+"""
+Below it are the page's scripts and styles, the same for everyone, and nothing else. Diagrams are drawn in a sandboxed
+frame, whose requests for scripts say `Origin: null`; no other path lets that in.
+"""
+
 _HOST = re.compile(
     r"(?:(?P<name>[A-Za-z0-9._-]{1,254})|\[(?P<address>[0-9A-Fa-f:.]{2,45})\])(?::(?P<port>[0-9]{1,5}))?"
 )
@@ -61,7 +67,7 @@ class Guard:
         if scope["type"] not in {"http", "websocket"}:
             await self._app(scope, receive, send)
             return
-        refusal = find_refusal(scope["headers"], self._rules)
+        refusal = find_refusal(scope["headers"], self._rules, is_open=_is_open(scope))
         if refusal is None:
             await self._app(scope, receive, _with_security_headers(send))
             return
@@ -73,9 +79,13 @@ class Guard:
         await response(scope, receive, send)
 
 
-def find_refusal(headers: Iterable[tuple[bytes, bytes]], rules: GuardRules) -> tuple[int, str] | None:
+def find_refusal(
+    headers: Iterable[tuple[bytes, bytes]], rules: GuardRules, *, is_open: bool = False
+) -> tuple[int, str] | None:
     """
     Say why a request with these headers (lower-case names) is refused: status and sentence. None: it is welcome.
+
+    `is_open`: the request is for a file that a sandboxed frame of the page, which has no origin, may load too.
     """
     pairs = list(headers)
     hosts = [value.decode("latin-1") for name, value in pairs if name in {b"host", b":authority"}]
@@ -89,9 +99,14 @@ def find_refusal(headers: Iterable[tuple[bytes, bytes]], rules: GuardRules) -> t
         return 403, f"the host {host_name[:100]!r} is not served here; add it to the setting allowed_hosts"
     if len(origins) > 1:
         return 403, "the request has more than one Origin header"
-    if origins and not _same_or_allowed(origins[0], hosts[0], rules):
+    from_our_frame = is_open and origins == ["null"]
+    if origins and not from_our_frame and not _same_or_allowed(origins[0], hosts[0], rules):
         return 403, f"pages of {origins[0][:100]!r} may not call this server; add it to the setting allowed_origins"
     return None
+
+
+def _is_open(scope: Scope) -> bool:
+    return scope["type"] == "http" and scope["method"] in {"GET", "HEAD"} and scope["path"].startswith(OPEN_FILES)
 
 
 def _host_name(host: str) -> str | None:

@@ -25,17 +25,10 @@ from outcrop.server.openai_chat import ChatCompletionsRoutes
 from outcrop.server.openai_responses import ResponsesRoutes
 from outcrop.server.openai_socket import ResponsesEndpoint
 from outcrop.server.openapi import build_document, render_page
+from outcrop.server.page import build_missing_routes, read_page
 from outcrop.server.services import Services
 from outcrop.server.sockets import RawEndpoint
 from outcrop.server.turn_routes import TurnRoutes
-
-PAGE_FILES = {
-    "/": ("index.html", "text/html; charset=utf-8"),
-    "/page.css": ("page.css", "text/css; charset=utf-8"),
-    "/api/docs.css": ("docs.css", "text/css; charset=utf-8"),
-    "/page.js": ("page.js", "text/javascript; charset=utf-8"),
-    "/icon.svg": ("icon.svg", "image/svg+xml"),
-}
 
 
 def build_routes(services: Services) -> list[BaseRoute]:
@@ -59,10 +52,8 @@ def build_routes(services: Services) -> list[BaseRoute]:
         *ChatCompletionsRoutes(services).routes(),
         *ResponsesRoutes(services).routes(),
     ]
-    page = files("outcrop.server") / "page"
-    for path, (name, media_type) in PAGE_FILES.items():
-        routes.append(_file_route(path, (page / name).read_bytes(), media_type))
-    return routes
+    page = read_page(files("outcrop.server") / "built")
+    return [*routes, *(build_missing_routes() if page is None else page.routes())]
 
 
 def _build_api(services: Services) -> list[BaseRoute]:
@@ -72,10 +63,12 @@ def _build_api(services: Services) -> list[BaseRoute]:
     conversations = ConversationRoutes(services.conversations, services.turns, services.models.region)
     operations = conversations.operations()
     document = build_document(operations)
+    style = files("outcrop.server") / "static" / "docs.css"
     return [
         *build_api_routes(services, operations),
         _file_route("/api/openapi.json", msgspec.json.encode(document), "application/json"),
         _file_route("/api/docs", render_page(document).encode(), "text/html; charset=utf-8"),
+        _file_route("/api/docs.css", style.read_bytes(), "text/css; charset=utf-8"),
     ]
 
 

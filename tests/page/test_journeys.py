@@ -1,0 +1,333 @@
+"""
+The page as a person uses it, against a real gateway: what is shown at the end is what the emulator's book has.
+"""
+
+import asyncio
+import contextlib
+import re
+import signal
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, BrowserContext, Page, expect
+
+from tests.e2e.conftest import Book
+from tests.support import gateway_environment, run_outcrop
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.service]
+
+WAIT_MS = 20_000
+LONG = "emulate 400 tokens"
+WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 360, "height": 740}
+
+
+class Relay:
+    """
+    Stand between the page and the gateway, and be cut.
+    """
+
+    def __init__(self, port: int) -> None:
+        self._to = port
+        self._server: asyncio.Server | None = None
+        self._open: set[asyncio.StreamWriter] = set()
+        self.url = ""
+
+    async def start(self) -> None:
+        """
+        Listen.
+        """
+        port = int(self.url.rpartition(":")[2]) if self.url else 0
+        self._server = await asyncio.start_server(self._join, "127.0.0.1", port)
+        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+
+    async def cut(self) -> None:
+        """
+        Close every connection, and let no new one in.
+        """
+        if self._server is not None:
+            self._server.close()
+        for writer in list(self._open):
+            writer.transport.abort()
+
+    async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._to)
+        self._open |= {writer, far_writer}
+        with contextlib.suppress(OSError):
+            await asyncio.gather(_copy(reader, far_writer), _copy(far_reader, writer))
+        for each in (writer, far_writer):
+            each.transport.abort()
+            self._open.discard(each)
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while chunk := await reader.read(65_536):
+        writer.write(chunk)
+        await writer.drain()
+    writer.close()
+
+
+@pytest.fixture(scope="module")
+def emulator() -> Iterator[str]:
+    """
+    Run an emulator that streams at a pace that can be watched.
+    """
+    with run_outcrop("emulate", "--port", "0", "--first-token-ms", "50", "--tokens-per-second", "150") as (_, url):
+        yield url
+
+
+@pytest.fixture(scope="module")
+def url(emulator: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """
+    Run a gateway that keeps conversations.
+    """
+    path = tmp_path_factory.mktemp("kept") / "outcrop.db"
+    with run_outcrop("serve", "--port", "0", environ=gateway_environment(emulator, database_url=str(path))) as (_, it):
+        yield it
+
+
+@pytest.fixture
+def book(emulator: str) -> Book:
+    """
+    Give the emulator's book, empty.
+    """
+    found = Book(emulator)
+    found.clear()
+    return found
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
+    """
+    Open a profile.
+    """
+    opened = await browser.new_context(viewport=WIDE, reduced_motion="reduce", locale="en-US")  # type: ignore[arg-type]  # a viewport
+    opened.set_default_timeout(WAIT_MS)
+    yield opened
+    await opened.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def page(context: BrowserContext, url: str) -> AsyncIterator[Page]:
+    """
+    Open the page; at the end it may not have failed on an error of its own.
+    """
+    opened = await context.new_page()
+    errors: list[str] = []
+    opened.on("pageerror", lambda error: errors.append(str(error)))
+    await opened.goto(url)
+    yield opened
+    assert errors == []
+
+
+async def ask(page: Page, text: str) -> None:
+    """
+    Write a prompt, and press Enter.
+    """
+    box = page.get_by_role("textbox", name="Prompt", exact=True)
+    await box.fill(text)
+    await box.press("Enter")
+
+
+async def wait_for_end(page: Page) -> None:
+    """
+    Wait until no answer is under way.
+    """
+    await expect(page.get_by_role("button", name="Answer again").last).to_be_enabled(timeout=WAIT_MS)
+    await expect(page.get_by_role("button", name="Stop", exact=True)).to_have_count(0, timeout=WAIT_MS)
+
+
+async def shown(page: Page) -> str:
+    """
+    Return the words of the last answer, without white space: Markdown is free in that.
+    """
+    return squeeze("".join(await page.locator("article.answer").last.locator(".md").all_text_contents()))
+
+
+def squeeze(text: str) -> str:
+    """
+    Leave white space out.
+    """
+    return re.sub(r"\s+", "", text)
+
+
+async def in_book(book: Book, at: int = -1) -> str:
+    """
+    Return what the emulator has sent in its last call.
+    """
+    calls = await asyncio.to_thread(book.calls)
+    return squeeze(str(calls[at]["text_emitted"]["text"]))
+
+
+async def test_ask_and_read(page: Page, book: Book) -> None:
+    """
+    The answer comes as it is written, and at the end it is the book's, with its tokens; the chat has an address.
+    """
+    await ask(page, LONG)
+    await expect(page.locator("article.answer")).to_have_attribute("aria-busy", "true")
+    await wait_for_end(page)
+    assert await shown(page) == await in_book(book)
+    await expect(page).to_have_url(re.compile(r"/c/[\w-]+$"))
+    await expect(page.locator("article.answer")).to_contain_text("tokens")
+
+
+async def test_a_stop_is_acknowledged(page: Page, book: Book) -> None:
+    """
+    What is shown after it is what was kept: a prefix of the book's, and the answer says that it was stopped.
+    """
+    await ask(page, LONG)
+    await expect(page.locator("article.answer .md").first).to_be_visible()
+    await page.get_by_role("button", name="Stop", exact=True).click()
+    await wait_for_end(page)
+    await expect(page.locator("article.answer")).to_contain_text("You stopped this answer")
+    assert (await in_book(book)).startswith(await shown(page))
+
+
+async def test_versions(page: Page, book: Book) -> None:
+    """
+    Another answer and an edited prompt are versions beside what was there, and one can go back to each.
+    """
+    await ask(page, "emulate 20 tokens")
+    await wait_for_end(page)
+    await page.get_by_role("button", name="Answer again").click()
+    await expect(page.get_by_role("button", name="Previous version")).to_be_visible()
+    await wait_for_end(page)
+    await page.locator("article.prompt").hover()
+    await page.get_by_role("button", name="Edit").click()
+    await page.get_by_role("textbox", name="Edit the prompt").fill("emulate 25 tokens")
+    await page.get_by_role("textbox", name="Edit the prompt").press("Enter")
+    await expect(page.locator("article.prompt")).to_contain_text("emulate 25 tokens")
+    await wait_for_end(page)
+    await page.locator("article.prompt").get_by_role("button", name="Previous version").click()
+    await expect(page.locator("article.prompt")).to_contain_text("emulate 20 tokens")
+    assert len(await asyncio.to_thread(book.calls)) == 3
+
+
+async def test_a_reload_in_mid_answer(page: Page, book: Book) -> None:
+    """
+    Nothing is lost and nothing doubled: the answer goes on in the new page, and ends as the book's.
+    """
+    await ask(page, LONG)
+    await expect(page.locator("article.answer .md").first).to_be_visible()
+    await page.reload()
+    await wait_for_end(page)
+    assert await shown(page) == await in_book(book)
+    assert len(await asyncio.to_thread(book.calls)) == 1
+
+
+async def test_two_tabs(context: BrowserContext, page: Page, book: Book) -> None:
+    """
+    A second tab of the same chat shows the answer while it is written, and the same end.
+    """
+    await ask(page, "emulate 10 tokens")
+    await wait_for_end(page)
+    other = await context.new_page()
+    await other.goto(page.url)
+    await expect(other.locator("article.answer")).to_have_count(1)
+    await ask(page, LONG)
+    await expect(other.locator("article.answer")).to_have_count(2)
+    await asyncio.gather(wait_for_end(page), wait_for_end(other))
+    assert await shown(page) == await shown(other) == await in_book(book)
+
+
+async def test_a_lost_network(context: BrowserContext, url: str, book: Book) -> None:
+    """
+    The connection says that it is lost, and goes on where it was when the network is back.
+    """
+    relay = Relay(int(url.rpartition(":")[2]))
+    await relay.start()
+    page = await context.new_page()
+    await page.goto(relay.url)
+    await ask(page, LONG)
+    await expect(page.locator("article.answer .md").first).to_be_visible()
+    await relay.cut()
+    await expect(page.locator('.connection[data-phase="waiting"]')).to_be_visible(timeout=WAIT_MS)
+    await relay.start()
+    await wait_for_end(page)
+    assert await shown(page) == await in_book(book)
+    assert len(await asyncio.to_thread(book.calls)) == 1
+    await relay.cut()
+
+
+async def test_a_killed_server(context: BrowserContext, emulator: str, book: Book, tmp_path: Path) -> None:
+    """
+    After kill -9 the answer is interrupted, with a true prefix on the screen; the chat goes on with the next server.
+    """
+    environ = gateway_environment(emulator, database_url=str(tmp_path / "outcrop.db"))
+    page = await context.new_page()
+    with run_outcrop("serve", "--port", "0", environ=environ) as (process, url):
+        await page.goto(url)
+        await ask(page, LONG)
+        await expect(page.locator("article.answer .md").first).to_be_visible()
+        process.send_signal(signal.SIGKILL)
+    with run_outcrop("serve", "--port", url.rpartition(":")[2], environ=environ):
+        await expect(page.locator("article.answer")).to_contain_text("interrupted")
+        assert (await in_book(book)).startswith(await shown(page))
+        await ask(page, "emulate 12 tokens")
+        await expect(page.locator("article.answer")).to_have_count(2)
+        await wait_for_end(page)
+        assert await shown(page) == await in_book(book)
+
+
+async def test_conversations_are_kept(page: Page, book: Book) -> None:
+    """
+    A chat is found by its words, renamed, deleted and taken back.
+    """
+    await ask(page, "zirconium is the word")
+    await wait_for_end(page)
+    search = page.get_by_role("textbox", name="Search conversations")
+    await search.fill("zirconium")
+    await expect(page.locator("mark").first).to_have_text("zirconium")
+    await search.fill("")
+    await page.get_by_role("button", name="Actions for “zirconium is the word”").first.click()
+    await page.get_by_role("menuitem", name="Rename").click()
+    await page.get_by_role("textbox", name="New title").fill("A metal")
+    await page.get_by_role("textbox", name="New title").press("Enter")
+    await expect(page.get_by_role("link", name="A metal")).to_be_visible()
+    await page.get_by_role("button", name="Actions for “A metal”").click()
+    await page.get_by_role("menuitem", name="Delete").click()
+    await expect(page.get_by_role("link", name="A metal")).to_have_count(0)
+    await page.get_by_role("button", name="Undo").click()
+    await expect(page.get_by_role("link", name="A metal")).to_be_visible()
+
+
+async def test_a_temporary_chat_leaves_nothing(page: Page, book: Book) -> None:
+    """
+    It is answered, knows what was said, and is in no list.
+    """
+    await page.get_by_role("button", name="Temporary chat").click()
+    await ask(page, "a secret metal")
+    await wait_for_end(page)
+    await ask(page, "what did I say before?")
+    await expect(page.locator("article.answer")).to_have_count(2)
+    await wait_for_end(page)
+    assert "asecretmetal" in await shown(page)
+    await page.goto("/".join(page.url.split("/")[:3]))
+    await expect(page.get_by_role("link", name="a secret metal")).to_have_count(0)
+
+
+async def test_two_models_side_by_side(page: Page, book: Book) -> None:
+    """
+    One prompt is answered by both, each in its column.
+    """
+    await page.get_by_role("button", name="Compare with another model").click()
+    await page.get_by_role("combobox").fill("haiku")
+    await page.get_by_role("combobox").press("Enter")
+    await ask(page, "emulate 30 tokens")
+    await expect(page.locator("article.answer")).to_have_count(2)
+    await wait_for_end(page)
+    assert len({call["model"] for call in await asyncio.to_thread(book.calls)}) == 2
+
+
+async def test_a_failure_says_what_helps(page: Page, book: Book) -> None:
+    """
+    An answer that fails says why, and what to do; doing that succeeds.
+    """
+    book.inject({"kind": "exception", "name": "ThrottlingException", "after_tokens": 3}, times=1)
+    await ask(page, "emulate 60 tokens")
+    await expect(page.locator("article.answer")).to_contain_text("Wait a little")
+    await page.get_by_role("button", name="Answer again").click()
+    await expect(page.locator("article.answer")).to_contain_text("First token")
+    await wait_for_end(page)
+    assert await shown(page) == await in_book(book)

@@ -1,0 +1,71 @@
+/**
+ * The kept conversations: what is pinned, and the rest by the day.
+ */
+import { type ReactNode, useId } from 'react'
+import type { ConversationLine } from '../../chat/model'
+import { useReadable, useStore } from '../../chat/react'
+import { useStrings } from '../../strings'
+import { type Age, ageOf } from '../../strings/format'
+import { ConversationRow } from './ConversationRow'
+
+/** Draws the list, or what is to be said instead of one. */
+export function ConversationList({ onChosen }: { onChosen: () => void }): ReactNode {
+  const store = useStore()
+  const library = useReadable(store.library)
+  const { side } = useStrings()
+  const { load, failure, pinned, recent, hasMore } = library
+  const isEmpty = pinned.length === 0 && recent.length === 0
+  return (
+    <>
+      {load === 'loading' && isEmpty && <p className="hint side-hint">{side.loading}</p>}
+      {load === 'failed' && (
+        <p className="hint side-hint danger" role="alert">
+          {failure}
+        </p>
+      )}
+      {load === 'ready' && isEmpty && <p className="hint side-hint">{side.empty}</p>}
+      <Section title={side.pinned} lines={pinned} onChosen={onChosen} />
+      {groupByAge(recent, Date.now()).map(([age, lines]) => (
+        <Section key={age} title={side[age]} lines={lines} onChosen={onChosen} />
+      ))}
+      {hasMore && (
+        <button type="button" className="quiet center" onClick={() => void store.loadMore()}>
+          {side.more}
+        </button>
+      )}
+    </>
+  )
+}
+
+interface SectionProps {
+  title: string
+  lines: readonly ConversationLine[]
+  onChosen: () => void
+}
+
+function Section({ title, lines, onChosen }: SectionProps): ReactNode {
+  const id = useId()
+  if (lines.length === 0) return null
+  return (
+    <section className="lines-section" aria-labelledby={id}>
+      <h2 id={id}>{title}</h2>
+      <ul className="lines">
+        {lines.map((line) => (
+          <ConversationRow key={line.id} line={line} onChosen={onChosen} />
+        ))}
+      </ul>
+    </section>
+  )
+}
+
+/** Puts lines together that were changed on the same day, or about; they keep their order. */
+export function groupByAge(lines: readonly ConversationLine[], now: number): [Age, ConversationLine[]][] {
+  const groups = new Map<Age, ConversationLine[]>()
+  for (const line of lines) {
+    const age = ageOf(line.updatedAt, now)
+    const group = groups.get(age)
+    if (group) group.push(line)
+    else groups.set(age, [line])
+  }
+  return [...groups]
+}

@@ -1,0 +1,123 @@
+/**
+ * One conversation of the list, and what can be done with it.
+ */
+import { type ReactNode, useRef, useState } from 'react'
+import type { ChatStore, ConversationLine } from '../../chat/model'
+import { useStore } from '../../chat/react'
+import { type Strings, useStrings } from '../../strings'
+import { download } from '../common/download'
+import { focusLater } from '../common/focus'
+import { Menu, type MenuItem } from '../common/Menu'
+import { ChatLink } from './ChatLink'
+
+/** Draws the line: a link, and a menu of actions. */
+export function ConversationRow({
+  line,
+  onChosen,
+}: {
+  line: ConversationLine
+  onChosen: () => void
+}): ReactNode {
+  const store = useStore()
+  const words = useStrings()
+  const [renaming, setRenaming] = useState(false)
+  const row = useRef<HTMLLIElement>(null)
+  const title = line.title || words.side.untitled
+  const onDone = () => {
+    setRenaming(false)
+    // The link is there again after the next drawing.
+    focusLater(() => row.current?.querySelector('a'))
+  }
+  if (renaming) {
+    return (
+      <li className="line">
+        <RenameForm line={line} onDone={onDone} />
+      </li>
+    )
+  }
+  return (
+    <li className="line" ref={row}>
+      <ChatLink chatId={line.id} title={title} onChosen={onChosen}>
+        <span className="line-title">{title}</span>
+      </ChatLink>
+      <Menu
+        label={words.side.actions(title)}
+        items={listActions(store, line, words, () => setRenaming(true))}
+      />
+    </li>
+  )
+}
+
+function listActions(
+  store: ChatStore,
+  line: ConversationLine,
+  { side }: Strings,
+  rename: () => void,
+): MenuItem[] {
+  const isPinned = line.pinnedAt !== null
+  return [
+    { icon: 'edit', label: side.rename, run: rename },
+    { icon: 'pin', label: isPinned ? side.unpin : side.pin, run: () => void store.pin(line.id, !isPinned) },
+    { icon: 'download', label: side.exportMarkdown, run: () => void save(store, line.id, 'markdown') },
+    { icon: 'download', label: side.exportJson, run: () => void save(store, line.id, 'json') },
+    { icon: 'remove', label: side.remove, danger: true, run: () => void remove(store, line.id) },
+  ]
+}
+
+/** The line goes away with what had the focus: it goes to the button that takes the deletion back. */
+async function remove(store: ChatStore, chatId: string): Promise<void> {
+  await store.remove(chatId)
+  focusLater(() => document.querySelector<HTMLElement>('.undo button'))
+}
+
+async function save(store: ChatStore, chatId: string, format: 'json' | 'markdown'): Promise<void> {
+  try {
+    const { name, blob } = await store.exportChat(chatId, format)
+    download(name, blob)
+  } catch {
+    // The notice says why there is no file.
+  }
+}
+
+function RenameForm({ line, onDone }: { line: ConversationLine; onDone: () => void }): ReactNode {
+  const store = useStore()
+  const { side } = useStrings()
+  const [title, setTitle] = useState(line.title)
+  const finished = useRef(false)
+  const finish = (keep: boolean) => {
+    // Leaving the field by a key takes it away, and that leaves it once more.
+    if (finished.current) return
+    finished.current = true
+    const wanted = title.trim()
+    if (keep && wanted !== '' && wanted !== line.title) void store.rename(line.id, wanted)
+    onDone()
+  }
+  return (
+    <form
+      className="rename"
+      onSubmit={(event) => {
+        event.preventDefault()
+        finish(true)
+      }}
+    >
+      <input
+        ref={(input) => {
+          if (!input || document.activeElement === input) return
+          input.focus()
+          input.select()
+        }}
+        aria-label={side.newTitle}
+        maxLength={200}
+        dir="auto"
+        value={title}
+        onChange={(event) => setTitle(event.target.value)}
+        onBlur={() => finish(true)}
+        onKeyDown={(event) => {
+          if (event.key !== 'Escape') return
+          event.stopPropagation()
+          finish(false)
+        }}
+      />
+    </form>
+  )
+}

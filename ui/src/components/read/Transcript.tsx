@@ -1,0 +1,103 @@
+/**
+ * The messages of one chat, in a region that scrolls.
+ */
+import { memo, type ReactNode, useEffect, useRef } from 'react'
+import type { Chat } from '../../chat/model'
+import { useReadable, useStore } from '../../chat/react'
+import { useStrings } from '../../strings'
+import { Icon } from '../common/icons'
+import { AnswerView } from './AnswerView'
+import { PromptView } from './PromptView'
+import { Speech } from './Speech'
+import { useKeepPlace, useStick } from './useStick'
+
+/** Draws the messages; new ones keep the end in sight for those who read there. */
+export function Transcript({ chat, label }: { chat: Chat; label?: string }): ReactNode {
+  const words = useStrings()
+  const box = useRef<HTMLElement>(null)
+  const { atEnd, toEnd } = useStick(box)
+  const last = chat.messageIds.at(-1)
+  useKeepPlace(box, chat.messageIds[0])
+  // Who has just asked wants to see the answer, wherever they were reading.
+  useEffect(() => {
+    if (last !== undefined) toEnd()
+  }, [last, toEnd])
+  return (
+    <div className="transcript">
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reached by the keyboard */}
+      <section className="scroll" ref={box} tabIndex={0} aria-label={label ?? words.chat.messages}>
+        <div className="messages">
+          <h2 className="unseen">{label ?? words.chat.messages}</h2>
+          <Beginning chat={chat} />
+          {chat.messageIds.map((id) => (
+            <MessageView key={id} chatId={chat.id} messageId={id} busy={chat.runningId !== null} />
+          ))}
+        </div>
+      </section>
+      {!atEnd && (
+        <button type="button" className="latest" onClick={toEnd}>
+          <Icon name="latest" />
+          {words.chat.latest}
+        </button>
+      )}
+      {last !== undefined && <Speech chatId={chat.id} messageId={last} />}
+    </div>
+  )
+}
+
+function Beginning({ chat }: { chat: Chat }): ReactNode {
+  const words = useStrings()
+  const store = useStore()
+  const again = () => store.openChat(chat.id)
+  switch (chat.load) {
+    case 'loading':
+      return chat.messageIds.length === 0 ? <p className="hint center">{words.chat.loading}</p> : null
+    case 'unknown':
+      return <p className="hint center">{words.chat.unknown}</p>
+    case 'failed':
+      return (
+        <p className="hint center" role="alert">
+          {words.chat.failed} {chat.loadFailure}{' '}
+          <button type="button" className="link" onClick={again}>
+            {words.chat.again}
+          </button>
+        </p>
+      )
+    case 'new':
+      return chat.messageIds.length === 0 ? <Greeting temporary={chat.temporary} /> : null
+    case 'ready':
+      return chat.hasMore ? (
+        <button type="button" className="quiet center" onClick={() => void store.loadOlder(chat.id)}>
+          {words.chat.older}
+        </button>
+      ) : null
+  }
+}
+
+function Greeting({ temporary }: { temporary: boolean }): ReactNode {
+  const { chat } = useStrings()
+  return (
+    <div className="greeting">
+      <img src="/icon.svg" alt="" width="56" height="56" />
+      <p>{chat.greeting}</p>
+      {temporary && <p className="hint">{chat.temporaryHint}</p>}
+    </div>
+  )
+}
+
+interface MessageViewProps {
+  chatId: string
+  messageId: string
+  busy: boolean
+}
+
+/** Each message listens for itself: while one grows, the others are not drawn again. */
+const MessageView = memo(function MessageView({ chatId, messageId, busy }: MessageViewProps): ReactNode {
+  const message = useReadable(useStore().message(chatId, messageId))
+  if (message === null) return null
+  return message.role === 'user' ? (
+    <PromptView chatId={chatId} message={message} busy={busy} />
+  ) : (
+    <AnswerView chatId={chatId} message={message} busy={busy} />
+  )
+})

@@ -1,0 +1,118 @@
+import { act, createEvent, fireEvent, screen, waitFor } from '@testing-library/react'
+import { expect, it } from 'vitest'
+import { useReadables } from '../common/useReadables'
+import { draw } from '../testing/draw'
+import { CHAT_ID, FakeStore } from '../testing/fakeStore'
+import { makeAnswer, makePrompt } from '../testing/samples'
+import { PromptBox } from './PromptBox'
+
+function Box({ store }: { store: FakeStore }) {
+  return <PromptBox chats={useReadables([store.chat(CHAT_ID)])} />
+}
+
+function drawBox(store = new FakeStore()) {
+  const drawn = draw(<Box store={store} />, { store })
+  return { ...drawn, box: screen.getByRole<HTMLTextAreaElement>('textbox', { name: 'Prompt' }) }
+}
+
+const sent = (store: FakeStore) => store.calls.filter(([name]) => name === 'send').map(([, prompt]) => prompt)
+
+it('sends with Enter, and is empty then, with the focus still in it', async () => {
+  const { user, store, box } = drawBox()
+  await user.type(box, 'Hello{Enter}')
+  expect(sent(store)).toEqual([{ text: 'Hello', files: [] }])
+  expect(box.value).toBe('')
+  expect(document.activeElement).toBe(box)
+})
+
+it('begins a new line with Shift and Enter', async () => {
+  const { user, store, box } = drawBox()
+  await user.type(box, 'a{Shift>}{Enter}{/Shift}b')
+  expect(box.value).toBe('a\nb')
+  expect(sent(store)).toEqual([])
+})
+
+it('never sends while an input method is at work', async () => {
+  const { user, store, box } = drawBox()
+  await user.type(box, 'にほん')
+  const composing = createEvent.keyDown(box, { key: 'Enter', isComposing: true })
+  fireEvent(box, composing)
+  fireEvent.keyDown(box, { key: 'Enter', keyCode: 229 })
+  expect(sent(store)).toEqual([])
+})
+
+it('does not send blanks', async () => {
+  const { user, store, box } = drawBox()
+  await user.type(box, '  {Enter}')
+  expect(sent(store)).toEqual([])
+})
+
+it('keeps the prompt where the store did not take it', async () => {
+  const store = new FakeStore()
+  store.show([makePrompt('p1', 'a'), makeAnswer('a1', 'b', { state: 'running' })])
+  const { user, box } = drawBox(store)
+  await user.type(box, 'More{Enter}')
+  expect(box.value).toBe('More')
+})
+
+it('keeps what was typed as the chat’s draft', async () => {
+  const { user, store, box } = drawBox()
+  await user.type(box, 'half')
+  expect(store.draft(CHAT_ID)).toBe('half')
+})
+
+it('stops the answer, and says so until it has ended', async () => {
+  const store = new FakeStore()
+  const answer = makeAnswer('a1', 'b', { state: 'running' })
+  store.show([makePrompt('p1', 'a'), answer])
+  const { user } = drawBox(store)
+  await user.click(screen.getByRole('button', { name: 'Stop' }))
+  expect(store.calls).toContainEqual(['stop', CHAT_ID])
+  store.message(CHAT_ID, 'a1').set({ ...answer, stopping: true })
+  expect(await screen.findByRole('button', { name: 'Stopping…' })).toBeTruthy()
+})
+
+it('sends a pasted image along', async () => {
+  const { user, store, box } = drawBox()
+  const file = new File(['x'], 'shot.png', { type: 'image/png' })
+  fireEvent.paste(box, { clipboardData: { files: [file], types: ['Files'] } })
+  await screen.findByText('shot.png')
+  await user.type(box, '{Enter}')
+  expect(sent(store)).toMatchObject([
+    {
+      text: '',
+      files: [{ name: 'shot.png', mediaType: 'image/png', bytes: 1, url: 'data:image/png;base64,eA==' }],
+    },
+  ])
+})
+
+it('says in words why a dropped file can’t be sent', async () => {
+  const { box } = drawBox()
+  fireEvent.drop(box, { dataTransfer: { files: [new File(['x'], 'a.exe')] } })
+  expect(await screen.findByText(/^a\.exe was not attached: files of this type/)).toBeTruthy()
+})
+
+it('offers no files to a model that takes none', () => {
+  const store = new FakeStore()
+  store.setModel(CHAT_ID, 'llama')
+  drawBox(store)
+  expect(screen.queryByRole('button', { name: 'Attach files' })).toBeNull()
+})
+
+it('does not send a file to a model that was chosen after it, and does not take it', async () => {
+  const { user, store, box } = drawBox()
+  fireEvent.drop(box, { dataTransfer: { files: [new File(['x'], 'a.png')] } })
+  await screen.findByText('a.png')
+  act(() => store.setModel(CHAT_ID, 'llama'))
+  await user.type(box, 'Look{Enter}')
+  expect(await screen.findByText('a.png was not attached: this model takes no images')).toBeTruthy()
+  expect(sent(store)).toEqual([])
+})
+
+it('removes a file again', async () => {
+  const { user, container } = drawBox()
+  const input = container.querySelector<HTMLInputElement>('input[type=file]')
+  if (input) await user.upload(input, new File(['x'], 'notes.md', { type: '' }))
+  await user.click(await screen.findByRole('button', { name: 'Remove notes.md' }))
+  await waitFor(() => expect(screen.queryByText('notes.md')).toBeNull())
+})

@@ -1,0 +1,76 @@
+/**
+ * Which files can be sent to a model: their kinds, their sizes, and how many.
+ */
+import type { ModelInfo } from '../../chat/model'
+
+/** The most files in one prompt. */
+export const MOST_FILES = 20
+/** The largest image, in bytes. */
+export const MOST_IMAGE_BYTES = 3_750_000
+/** The largest document, in bytes. */
+export const MOST_DOCUMENT_BYTES = 4_500_000
+
+const TYPES: Readonly<Record<string, string>> = {
+  png: 'image/png',
+  jpg: 'image/jpeg',
+  jpeg: 'image/jpeg',
+  gif: 'image/gif',
+  webp: 'image/webp',
+  pdf: 'application/pdf',
+  csv: 'text/csv',
+  doc: 'application/msword',
+  docx: 'application/vnd.openxmlformats-officedocument.wordprocessingml.document',
+  xls: 'application/vnd.ms-excel',
+  xlsx: 'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet',
+  html: 'text/html',
+  htm: 'text/html',
+  txt: 'text/plain',
+  md: 'text/markdown',
+}
+
+/** Why a file can't be sent. */
+export type Refusal = 'wrongType' | 'tooLarge' | 'tooMany' | 'noImages' | 'noDocuments' | 'unreadable'
+
+/** What a model, or several at once, take besides text. */
+export interface Takes {
+  images: boolean
+  documents: boolean
+}
+
+/**
+ * Gives the media type of a file by the end of its name, or by what the browser says; null for one that no model takes.
+ * The name comes first: browsers call Markdown nothing, and a CSV file a spreadsheet.
+ */
+export function mediaTypeOf(file: { name: string; type: string }): string | null {
+  const ending = file.name.toLowerCase().split('.').pop() ?? ''
+  const byName = TYPES[ending]
+  if (byName) return byName
+  const said = file.type.split(';')[0] ?? ''
+  return Object.values(TYPES).includes(said) ? said : null
+}
+
+/** Says what all of some models take; of one that is not listed nothing is known, so everything is tried. */
+export function findTakes(models: readonly (ModelInfo | undefined)[]): Takes {
+  const takes = (modality: string, field: string) =>
+    models.every(
+      (model) => !model || (model.inputModalities.includes(modality) && !model.refuses.includes(field)),
+    )
+  return { images: takes('image', 'images'), documents: takes('document', 'documents') }
+}
+
+/** Says why a file of a media type and a size can't be sent; null if it can. */
+export function findRefusal(mediaType: string | null, bytes: number, takes: Takes): Refusal | null {
+  if (mediaType === null) return 'wrongType'
+  const isImage = mediaType.startsWith('image/')
+  if (isImage && !takes.images) return 'noImages'
+  if (!isImage && !takes.documents) return 'noDocuments'
+  return bytes > (isImage ? MOST_IMAGE_BYTES : MOST_DOCUMENT_BYTES) ? 'tooLarge' : null
+}
+
+/** Lists the endings that the browser's own dialog offers. */
+export function acceptedEndings(takes: Takes): string {
+  return Object.entries(TYPES)
+    .filter(([, type]) => (type.startsWith('image/') ? takes.images : takes.documents))
+    .map(([ending]) => `.${ending}`)
+    .join(',')
+}
