@@ -48,6 +48,8 @@ interface Heard {
 function hear(heard: Heard, message: ChatMessage, words: Strings): string[] {
   const underWay = message.state === 'running' || message.state === 'sending' || message.state === 'queued'
   const said: string[] = []
+  // An answer whose end was not heard is the same one, which the server has given its name meanwhile.
+  if (heard.live) heard.id = message.id
   if (heard.id !== message.id) {
     Object.assign(heard, { id: message.id, length: 0, live: underWay })
     if (underWay) said.push(words.speech.answering(message.model ?? ''))
