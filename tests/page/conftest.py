@@ -3,13 +3,10 @@ A real gateway with its emulator, in a process of its own, and a real Chromium t
 """
 
 import contextlib
-import json
 import os
 import shutil
-import urllib.request
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -40,102 +37,21 @@ class Gateway:
         self.process = process
         self.url = process.wait_for_url()
 
-    def health(self) -> dict[str, Any]:
-        """
-        Return what `/healthz` says.
-        """
-        with urllib.request.urlopen(f"{self.url}/healthz", timeout=5) as answer:
-            health: dict[str, Any] = json.load(answer)
-        return health
-
-    def break_calls(self, fault: Mapping[str, Any], *, times: int) -> None:
-        """
-        Let the emulator treat its next calls with a fault.
-        """
-        rule = json.dumps({"fault": fault, "times": times}).encode()
-        url = f"{self.health()['emulator_url']}/_emulator/faults"
-        with urllib.request.urlopen(urllib.request.Request(url, data=rule, method="POST"), timeout=5) as answer:
-            assert answer.status == 201
-
-    def slow_down(self) -> None:
-        """
-        Let the next answer take long enough for anything that a test wants to do meanwhile.
-        """
-        self.break_calls({"kind": "slow", "tokens_per_second": 40}, times=1)
-
-    def mend(self) -> None:
-        """
-        Let the emulator treat calls as usual again.
-        """
-        url = f"{self.health()['emulator_url']}/_emulator/faults"
-        urllib.request.urlopen(urllib.request.Request(url, method="DELETE"), timeout=5).close()
-
 
 class Visit:
     """
-    Be one visit of the page: its tab, and what the browser complained about.
-
-    A test whose failure the browser is bound to report names it in `expected`.
+    Be one visit of the page: its tab, and what the browser complained about: errors, warnings, refusals of the policy.
     """
 
-    def __init__(self, page: Page, gateway_url: str) -> None:
+    def __init__(self, page: Page) -> None:
         self.page = page
-        self.url = gateway_url
-        self.expected: list[str] = []
-        self._complaints: list[str] = []
+        self.complaints: list[str] = []
         page.on("console", self._on_console)
-        page.on("pageerror", lambda error: self._complaints.append(f"page error: {error}"))
+        page.on("pageerror", lambda error: self.complaints.append(f"page error: {error}"))
 
     def _on_console(self, message: ConsoleMessage) -> None:
         if message.type in {"error", "warning"}:
-            self._complaints.append(f"{message.type}: {message.text}")
-
-    @property
-    def complaints(self) -> list[str]:
-        """
-        What the browser said and nobody expected: errors, warnings, refusals of the content security policy.
-        """
-        return [one for one in self._complaints if not any(words in one for words in self.expected)]
-
-    async def open(self, url: str | None = None, phase: str = "Ready") -> None:
-        """
-        Load the page and wait for a state of the connection.
-        """
-        await self.page.goto(url or self.url)
-        await self.wait_for(phase)
-
-    async def wait_for(self, phase: str) -> None:
-        """
-        Wait for a state of the connection.
-        """
-        await self.page.locator(f'#state[data-phase="{phase}"]').wait_for()
-
-    async def send(self, prompt: str) -> None:
-        """
-        Write a prompt and press Enter.
-        """
-        await self.page.locator("#prompt").fill(prompt)
-        await self.page.locator("#prompt").press("Enter")
-
-    async def ask(self, prompt: str) -> str:
-        """
-        Send a prompt, wait for the whole answer, and return its text as drawn.
-        """
-        await self.send(prompt)
-        await self.page.locator('.exchange:last-of-type[data-outcome="complete"]').wait_for()
-        return await self.answer()
-
-    async def answer(self) -> str:
-        """
-        Return the last answer's text, whatever it is by now.
-        """
-        return await self.page.locator(".answer").last.text_content() or ""
-
-    async def state(self) -> str:
-        """
-        Return the state of the connection in the words that a person reads.
-        """
-        return await self.page.locator("#state").inner_text()
+            self.complaints.append(f"{message.type}: {message.text}")
 
 
 def find_chromium() -> str:
@@ -164,24 +80,6 @@ def running_gateway(**settings: str) -> Iterator[Gateway]:
         process.close()
 
 
-@pytest.fixture(scope="module")
-def gateway() -> Iterator[Gateway]:
-    """
-    Run a gateway that the module's tests share.
-    """
-    with running_gateway() as running:
-        yield running
-
-
-@pytest.fixture
-def own_gateway() -> Iterator[Gateway]:
-    """
-    Run a gateway that the test may break.
-    """
-    with running_gateway() as running:
-        yield running
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def browser() -> AsyncIterator[Browser]:
     """
@@ -192,16 +90,3 @@ async def browser() -> AsyncIterator[Browser]:
         chromium = await playwright.chromium.launch(executable_path=executable, args=CHROMIUM_ARGUMENTS)
         yield chromium
         await chromium.close()
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def visit(browser: Browser, gateway: Gateway) -> AsyncIterator[Visit]:
-    """
-    Open an empty tab in a fresh profile; at the end nothing may have upset the browser.
-    """
-    context = await browser.new_context(viewport={"width": 1000, "height": 700}, reduced_motion="reduce")
-    context.set_default_timeout(PATIENCE_MS)
-    visit = Visit(await context.new_page(), gateway.url)
-    yield visit
-    await context.close()
-    assert visit.complaints == []

@@ -224,7 +224,7 @@ async def test_the_built_page_suits_its_policy(browser: Browser, built: Path, tm
     assert built.is_dir()
     with running_gateway(database_url=f"sqlite:///{tmp_path}/outcrop.db") as gateway:
         context = await browser.new_context()
-        visit = Visit(await context.new_page(), gateway.url)
+        visit = Visit(await context.new_page())
         await visit.page.goto(gateway.url)
         await wait_until(visit.page, IS_DRAWN)
         await wait_until(visit.page, IS_CONTROLLED)
