@@ -3,10 +3,10 @@
 PORT ?= 8080
 HOST ?= 127.0.0.1
 PYTEST = .venv/bin/coverage run -m pytest -q
-# Tests with real processes, browsers and foreign clients have deadlines: they run one after the other.
-SERVICE_TESTS = tests/e2e tests/hostile tests/page tests/commands
-# Foreign clients mostly wait for their own start: two files at once, each with servers of its own.
-CLIENT_TESTS = tests/clients
+# Tests that kill, freeze and flood real processes have deadlines: they run one after the other.
+SERVICE_TESTS = tests/e2e tests/hostile
+# Browsers, commands and foreign clients mostly wait for their own start: two files at once, each with servers of its own.
+CLIENT_TESTS = tests/page tests/commands tests/clients
 UNIT_TESTS = $(filter-out $(SERVICE_TESTS) $(CLIENT_TESTS) tests/__pycache__ tests/support.py tests/redis_server.py tests/postgres_server.py,$(wildcard tests/*))
 
 .PHONY: help setup setup-dev run page-dev check fix test chaos bench lock clean

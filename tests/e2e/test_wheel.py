@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tarfile
 import urllib.error
 import urllib.request
 import zipfile
@@ -106,8 +105,7 @@ def test_a_wheel_from_the_sdist_needs_no_node(published: Published, tmp_path: Pa
     """
     The sdist has the page's sources and the page that was built of them: there is nothing to build.
     """
-    with tarfile.open(published.sdist) as archive:
-        archive.extractall(tmp_path, filter="data")
+    subprocess.run(["tar", "-xzf", str(published.sdist), "-C", str(tmp_path)], check=True)
     (folder,) = tmp_path.iterdir()
     assert (folder / "ui" / "src" / "shell" / "worker.ts").is_file()
     assert not list(folder.rglob("node_modules"))

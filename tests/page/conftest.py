@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, ViewportSize, async_playwright, expect
 
-from tests.support import Process
+from tests.e2e.conftest import Book
+from tests.page.person import WAIT_MS
+from tests.support import Process, gateway_environment, run_outcrop
 
 CHROMIUM_PATHS = ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome")
 CHROMIUM_ARGUMENTS = [
@@ -26,6 +28,14 @@ CHROMIUM_ARGUMENTS = [
 ]
 PACE = ["--first-token-ms", "50", "--tokens-per-second", "400", "--jitter", "0"]
 PATIENCE_MS = 10_000
+WIDE: ViewportSize = {"width": 1280, "height": 800}
+GONE = "responded with a status of 404"
+"""
+What the browser says when the page asks for a conversation that was deleted a moment ago.
+"""
+
+# Without this each expectation waits five seconds, whatever the context says: less than a page waits between attempts.
+expect.set_options(timeout=WAIT_MS)
 
 
 class Gateway:
@@ -80,6 +90,35 @@ def running_gateway(**settings: str) -> Iterator[Gateway]:
         process.close()
 
 
+@pytest.fixture(scope="module")
+def emulator() -> Iterator[str]:
+    """
+    Run an emulator that streams at a pace that can be watched.
+    """
+    with run_outcrop("emulate", "--port", "0", "--first-token-ms", "50", "--tokens-per-second", "150") as (_, url):
+        yield url
+
+
+@pytest.fixture(scope="module")
+def url(emulator: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """
+    Run a gateway that keeps conversations.
+    """
+    path = tmp_path_factory.mktemp("kept") / "outcrop.db"
+    with run_outcrop("serve", "--port", "0", environ=gateway_environment(emulator, database_url=str(path))) as (_, it):
+        yield it
+
+
+@pytest.fixture
+def book(emulator: str) -> Book:
+    """
+    Give the emulator's book, empty.
+    """
+    found = Book(emulator)
+    found.clear()
+    return found
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def browser() -> AsyncIterator[Browser]:
     """
@@ -90,3 +129,25 @@ async def browser() -> AsyncIterator[Browser]:
         chromium = await playwright.chromium.launch(executable_path=executable, args=CHROMIUM_ARGUMENTS)
         yield chromium
         await chromium.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
+    """
+    Open a profile.
+    """
+    opened = await browser.new_context(viewport=WIDE, reduced_motion="reduce", locale="en-US")
+    opened.set_default_timeout(WAIT_MS)
+    yield opened
+    await opened.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def page(context: BrowserContext, url: str) -> AsyncIterator[Page]:
+    """
+    Open the page; at the end it may not have failed on an error of its own, nor been refused anything.
+    """
+    visit = Visit(await context.new_page())
+    await visit.page.goto(url)
+    yield visit.page
+    assert [one for one in visit.complaints if GONE not in one] == []

@@ -90,6 +90,27 @@ async def find_faults(page: Page) -> list[str]:
     return [f"{each['id']}: {node['html'][:120]}" for each in result["violations"] for node in each["nodes"]]
 
 
+@pytest.mark.parametrize("page", [("wide", "dark"), ("narrow", "light")], ids=["wide", "narrow"], indirect=True)
+async def test_axe_finds_nothing_in_what_opens(page: Page) -> None:
+    """
+    Neither in the settings, nor in the list of keys, nor in the side bar with a menu open.
+    """
+    await page.get_by_role("button", name="Settings of the answer").click()
+    await expect(page.get_by_label("System prompt")).to_be_visible()
+    assert await find_faults(page) == []
+    await page.keyboard.press("Escape")
+    await ask(page, "emulate 5 tokens")
+    await page.keyboard.press("Control+/")
+    await expect(page.get_by_role("dialog")).to_contain_text("Stop the answer")
+    assert await find_faults(page) == []
+    await page.keyboard.press("Escape")
+    if not await page.locator("#side").evaluate("side => side.dataset.open === 'true'"):
+        await page.locator('[aria-controls="side"]').first.click()
+    await page.get_by_role("button", name=re.compile("^Actions for")).first.click()
+    await expect(page.get_by_role("menu")).to_be_visible()
+    assert await find_faults(page) == []
+
+
 @pytest.mark.parametrize("page", VARIANTS, ids=["-".join(each) for each in VARIANTS], indirect=True)
 async def test_axe_finds_nothing(page: Page, request: pytest.FixtureRequest) -> None:
     """

@@ -3,161 +3,18 @@ The page as a person uses it, against a real gateway: what is shown at the end i
 """
 
 import asyncio
-import contextlib
 import re
 import signal
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Page, expect
+from playwright.async_api import BrowserContext, Page, expect
 
 from tests.e2e.conftest import Book
+from tests.page.person import LONG, WAIT_MS, Relay, ask, in_book, shown, wait_for_end
 from tests.support import gateway_environment, run_outcrop
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.service]
-
-WAIT_MS = 20_000
-LONG = "emulate 400 tokens"
-WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 360, "height": 740}
-
-
-class Relay:
-    """
-    Stand between the page and the gateway, and be cut.
-    """
-
-    def __init__(self, port: int) -> None:
-        self._to = port
-        self._server: asyncio.Server | None = None
-        self._open: set[asyncio.StreamWriter] = set()
-        self.url = ""
-
-    async def start(self) -> None:
-        """
-        Listen.
-        """
-        port = int(self.url.rpartition(":")[2]) if self.url else 0
-        self._server = await asyncio.start_server(self._join, "127.0.0.1", port)
-        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
-
-    async def cut(self) -> None:
-        """
-        Close every connection, and let no new one in.
-        """
-        if self._server is not None:
-            self._server.close()
-        for writer in list(self._open):
-            writer.transport.abort()
-
-    async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._to)
-        self._open |= {writer, far_writer}
-        with contextlib.suppress(OSError):
-            await asyncio.gather(_copy(reader, far_writer), _copy(far_reader, writer))
-        for each in (writer, far_writer):
-            each.transport.abort()
-            self._open.discard(each)
-
-
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while chunk := await reader.read(65_536):
-        writer.write(chunk)
-        await writer.drain()
-    writer.close()
-
-
-@pytest.fixture(scope="module")
-def emulator() -> Iterator[str]:
-    """
-    Run an emulator that streams at a pace that can be watched.
-    """
-    with run_outcrop("emulate", "--port", "0", "--first-token-ms", "50", "--tokens-per-second", "150") as (_, url):
-        yield url
-
-
-@pytest.fixture(scope="module")
-def url(emulator: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """
-    Run a gateway that keeps conversations.
-    """
-    path = tmp_path_factory.mktemp("kept") / "outcrop.db"
-    with run_outcrop("serve", "--port", "0", environ=gateway_environment(emulator, database_url=str(path))) as (_, it):
-        yield it
-
-
-@pytest.fixture
-def book(emulator: str) -> Book:
-    """
-    Give the emulator's book, empty.
-    """
-    found = Book(emulator)
-    found.clear()
-    return found
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
-    """
-    Open a profile.
-    """
-    opened = await browser.new_context(viewport=WIDE, reduced_motion="reduce", locale="en-US")  # type: ignore[arg-type]  # a viewport
-    opened.set_default_timeout(WAIT_MS)
-    yield opened
-    await opened.close()
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def page(context: BrowserContext, url: str) -> AsyncIterator[Page]:
-    """
-    Open the page; at the end it may not have failed on an error of its own.
-    """
-    opened = await context.new_page()
-    errors: list[str] = []
-    opened.on("pageerror", lambda error: errors.append(str(error)))
-    await opened.goto(url)
-    yield opened
-    assert errors == []
-
-
-async def ask(page: Page, text: str) -> None:
-    """
-    Write a prompt, and press Enter.
-    """
-    box = page.get_by_role("textbox", name="Prompt", exact=True)
-    await box.fill(text)
-    await box.press("Enter")
-
-
-async def wait_for_end(page: Page) -> None:
-    """
-    Wait until no answer is under way.
-    """
-    await expect(page.get_by_role("button", name="Answer again").last).to_be_enabled(timeout=WAIT_MS)
-    await expect(page.get_by_role("button", name="Stop", exact=True)).to_have_count(0, timeout=WAIT_MS)
-
-
-async def shown(page: Page) -> str:
-    """
-    Return the words of the last answer, without white space: Markdown is free in that.
-    """
-    return squeeze("".join(await page.locator("article.answer").last.locator(".md").all_text_contents()))
-
-
-def squeeze(text: str) -> str:
-    """
-    Leave white space out.
-    """
-    return re.sub(r"\s+", "", text)
-
-
-async def in_book(book: Book, at: int = -1) -> str:
-    """
-    Return what the emulator has sent in its last call.
-    """
-    calls = await asyncio.to_thread(book.calls)
-    return squeeze(str(calls[at]["text_emitted"]["text"]))
 
 
 async def test_ask_and_read(page: Page, book: Book) -> None:

@@ -114,9 +114,4 @@ async def test_the_policy_of_the_page(page: Page, url: str) -> None:
     assert "default-src 'none'" in policy
     assert "require-trusted-types-for 'script'" in policy
     assert "unsafe" not in policy
-    assert (
-        await page.evaluate(
-            """() => { try { document.body.innerHTML = '<b>x</b>'; return 'set' } catch { return 'refused' } }"""
-        )
-        == "refused"
-    )
+    assert await page.evaluate(TRY_MARKUP) == "refused"

@@ -30,6 +30,13 @@ function model(...refuses: string[]): ModelInfo {
 }
 
 describe('toOptions', () => {
+  it('leaves room for an answer beside a budget for reasoning', () => {
+    const reasoning = { mode: 'enabled', budgetTokens: 24_576 } as const
+    const chosen: Params = { reasoning, stream: true }
+    expect(toOptions('m', chosen, model()).maxTokens).toBe(32_768)
+    expect(toOptions('m', chosen, { ...model(), maxOutputTokens: 30_000 }).maxTokens).toBe(30_000)
+  })
+
   it('sends all that was chosen to a model of which nothing is known', () => {
     const { stream: _, ...chosen } = ALL
     expect(toOptions('m', ALL, undefined)).toEqual({ model: 'm', ...chosen })

@@ -37,6 +37,9 @@ export function toQuestion(asking: Asking): Question {
   }
 }
 
+/** Room for an answer beside a budget for reasoning. */
+const ANSWER_TOKENS = 8192
+
 /** Takes parameters for a model. What it is known to refuse is left out: parameters are chosen once for all models. */
 export function toOptions(model: string, params: Params, info: ModelInfo | undefined): ChatBody {
   const refused = new Set(info?.refuses)
@@ -46,12 +49,19 @@ export function toOptions(model: string, params: Params, info: ModelInfo | undef
   const hasBoth = body.temperature !== undefined && refused.has('temperature+top_p')
   if (params.topP !== undefined && !refused.has('top_p') && !hasBoth) body.topP = params.topP
   if (params.topK !== undefined && !refused.has('top_k')) body.topK = params.topK
-  if (params.maxTokens !== undefined) body.maxTokens = params.maxTokens
   if (params.stop?.length) body.stop = [...params.stop]
   const reasoning = toReasoning(params.reasoning, refused)
+  const maxTokens = params.maxTokens ?? findRoom(reasoning, info)
+  if (maxTokens !== undefined) body.maxTokens = maxTokens
   if (reasoning) body.reasoning = reasoning
   if (!params.stream) body.stream = false
   return body
+}
+
+/** A budget counts as part of the answer: where no length was chosen, there has to be room for both. */
+function findRoom(reasoning: ReasoningOptions | null, info: ModelInfo | undefined): number | undefined {
+  if (reasoning?.budgetTokens === undefined) return undefined
+  return Math.min(reasoning.budgetTokens + ANSWER_TOKENS, info?.maxOutputTokens ?? Number.POSITIVE_INFINITY)
 }
 
 const EFFORTS = ['low', 'medium', 'high', 'xhigh', 'max'] as const
