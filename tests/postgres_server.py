@@ -2,6 +2,7 @@
 A real PostgreSQL for tests: a cluster of its own on a free port of the loopback address.
 """
 
+import contextlib
 import os
 import pwd
 import shutil
@@ -96,7 +97,9 @@ class PostgresServer:
         Let them go on.
         """
         for process in self._frozen:
-            os.kill(process, signal.SIGCONT)
+            # The first one may have buried a child that had ended before all stood still.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGCONT)
         self._frozen = []
 
     def make_database(self, name: str) -> str:
