@@ -67,10 +67,10 @@ async def test_remote_readers_are_counted(fleet: Fleet) -> None:
     here, there = await fleet.start(), await fleet.start()
     await here.log.acquire(opening())
     transcripts = [Transcript(there.log), Transcript(there.log)]
-    await here.listener.hears(lambda said: said.remote == [("t", 1)])
+    await here.listener.hears(lambda said: said.remote[-1:] == [("t", 1)])
     for transcript in transcripts:
         await transcript.leave()
-    await here.listener.hears(lambda said: said.remote == [("t", 1), ("t", 0)])
+    await here.listener.hears(lambda said: said.remote[-1:] == [("t", 0)])
 
 
 async def test_a_remote_reader_that_died_is_forgotten(fleet: Fleet) -> None:
@@ -80,9 +80,9 @@ async def test_a_remote_reader_that_died_is_forgotten(fleet: Fleet) -> None:
     here, there = await fleet.start(), await fleet.start()
     await here.log.acquire(opening())
     transcript = Transcript(there.log)
-    await here.listener.hears(lambda said: said.remote == [("t", 1)])
+    await here.listener.hears(lambda said: said.remote[-1:] == [("t", 1)])
     await fleet.die(there)
-    await here.listener.hears(lambda said: said.remote == [("t", 1), ("t", 0)])
+    await here.listener.hears(lambda said: said.remote[-1:] == [("t", 0)])
     await transcript.leave()
 
 
@@ -93,7 +93,7 @@ async def test_a_stop_reaches_the_replica_that_runs_the_turn(fleet: Fleet) -> No
     here, there = await fleet.start(), await fleet.start()
     await here.log.acquire(opening())
     await there.log.request_stop("t", owner="me")
-    await here.listener.hears(lambda said: said.stops == ["t"])
+    await here.listener.hears(lambda said: "t" in said.stops)
     assert there.listener.stops == []
 
 
@@ -105,7 +105,7 @@ async def test_a_stop_whose_message_was_lost_is_found_by_the_next_append(fleet: 
     lease = await here.log.acquire(opening())
     fleet.server.ask("HSET", "outcrop:turn:t", "stop", "1")
     here.log.append(lease, [TextDelta("a")])
-    await here.listener.hears(lambda said: said.stops == ["t"])
+    await here.listener.hears(lambda said: "t" in said.stops)
 
 
 async def test_an_orphan_is_taken_over_once(fleet: Fleet) -> None:

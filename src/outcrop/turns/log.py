@@ -59,7 +59,7 @@ class ProducerListener(Protocol):
 
     def on_stop(self, turn_id: str) -> None:
         """
-        Stop a turn: its owner asked for it, perhaps on another replica.
+        Stop a turn: its owner asked for it, perhaps on another replica. It may be told more than once.
         """
         ...
 
