@@ -58,14 +58,24 @@ class Asker:
     def ask(self, path: str, body: bytes, headers: dict[str, str] | None = None) -> Answer:
         """
         Post one body on this thread's connection.
+
+        A connection that was idle for too long is the server's to close, perhaps while this request is on its way:
+        then, as any client does, it asks once more over another one. What a body does to its own connection it does
+        there too.
         """
         connection = getattr(self._own, "connection", None)
         if connection is None:
             connection = self._own.connection = http.client.HTTPConnection(self._host, timeout=SECONDS)
             self._connections.append(connection)
+        was_open = connection.sock is not None
         given = {"content-type": "application/json", "anthropic-version": "2023-06-01"} if headers is None else headers
+        answer = self._exchange(connection, path, body, given)
+        return self._exchange(connection, path, body, given) if was_open and answer.status == BROKEN else answer
+
+    @staticmethod
+    def _exchange(connection: http.client.HTTPConnection, path: str, body: bytes, headers: dict[str, str]) -> Answer:
         try:
-            connection.request("POST", path, body, given)
+            connection.request("POST", path, body, headers)
             response = connection.getresponse()
             content = response.read()
         except (http.client.HTTPException, ConnectionError) as error:

@@ -46,7 +46,7 @@ def connect(url: str) -> socket.socket:
     """
     Open a TCP connection.
     """
-    return socket.create_connection(("127.0.0.1", int(url.rsplit(":", 1)[1])), timeout=10)
+    return socket.create_connection(("127.0.0.1", int(url.rsplit(":", 1)[1])), timeout=30)
 
 
 def handshake(url: str, *extra: str, host: str | None = None) -> bytes:
