@@ -69,7 +69,7 @@ CASES: dict[str, tuple[tuple[Message, ...], dict[str, Any]]] = {
     "no reasoning": ((QUESTION,), reasoning(mode="disabled")),
     "top_k": ((QUESTION,), {"params": GenerationParams(top_k=3)}),
     "sampling": ((QUESTION,), {"params": GenerationParams(temperature=0.5, top_p=0.5, stop_sequences=("END",))}),
-    "bedrock's own": (
+    "Bedrock's own": (
         (QUESTION,),
         {
             "guardrail": Guardrail(identifier="abc", version="1"),

@@ -249,11 +249,11 @@ def test_a_model_at_the_end_of_its_life_still_resolves() -> None:
         (".anthropic.claude", "is not a name"),
         ("us.eu.anthropic.claude-9", "is unknown"),
         ("anthropic.claude-9/../x", "is unknown"),
-        ("arn:aws:iam::123456789012:role/x", "is not the arn"),
-        ("arn:aws:bedrock:us-east-1:123456789012:foundation-model/meta.llama3-70b-instruct-v1:0", "is not the arn"),
-        ("arn:aws:bedrock:us-east-1:12345:application-inference-profile/a", "is not the arn"),
-        ("arn:aws:bedrock:us-east-1::foundation-model/acme.x-1", "is not the arn"),
-        ("arn:aws:bedrock:us-east-1:123456789012:imported-model/a1b2c3d4e5f6/x", "is not the arn"),
+        ("arn:aws:iam::123456789012:role/x", "is not the ARN"),
+        ("arn:aws:bedrock:us-east-1:123456789012:foundation-model/meta.llama3-70b-instruct-v1:0", "is not the ARN"),
+        ("arn:aws:bedrock:us-east-1:12345:application-inference-profile/a", "is not the ARN"),
+        ("arn:aws:bedrock:us-east-1::foundation-model/acme.x-1", "is not the ARN"),
+        ("arn:aws:bedrock:us-east-1:123456789012:imported-model/a1b2c3d4e5f6/x", "is not the ARN"),
     ],
 )
 def test_what_stands_for_nothing_is_refused_with_help(name: str, words: str) -> None:

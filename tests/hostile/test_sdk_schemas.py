@@ -13,7 +13,7 @@ from tests.hostile.exchange import Answer, Asker
 from tests.hostile.house import House, find_errors, open_house
 from tests.hostile.mutants import Explorer, Mutant
 
-REJECTED = "bedrock refused the request"
+REJECTED = "Bedrock refused the request"
 """
 How our message of a refusal by Bedrock itself begins: rules of one model, which no schema knows.
 """

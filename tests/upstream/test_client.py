@@ -236,7 +236,7 @@ async def test_closing_the_client_ends_running_calls(serve: Serve, connect: Conn
     task = asyncio.create_task(client.stream(a_call(), sink))
     await sink.seen.wait()
     await client.aclose()
-    with pytest.raises(StreamInterrupted, match="client for bedrock is closed"):
+    with pytest.raises(StreamInterrupted, match="client for Bedrock is closed"):
         await task
     with pytest.raises(UpstreamUnreachable, match="closed"):
         await client.stream(a_call(), sink)

@@ -226,7 +226,7 @@ def test_every_row_of_a_stream(name: str, kind: type[UpstreamError]) -> None:
         ),
         ("ExpiredTokenException", 403, "The security token is expired", UpstreamDenied, "clock"),
         ("InvalidSignatureException", 403, "Signature expired", UpstreamDenied, "clock"),
-        ("UnrecognizedClientException", 403, "The security token is invalid.", UpstreamDenied, "api key"),
+        ("UnrecognizedClientException", 403, "The security token is invalid.", UpstreamDenied, "API key"),
         ("ThrottlingException", 429, "Too many tokens", UpstreamThrottled, "'eu-west-1' is used up"),
     ],
 )
@@ -245,7 +245,7 @@ def test_both_spellings_of_message_are_read() -> None:
     Bedrock's text is in `message` or `Message`.
     """
     error = from_response(400, {"x-amzn-errortype": "ValidationException"}, b'{"Message":"capital"}', CONTEXT)
-    assert error.message == "bedrock refused the request: capital"
+    assert error.message == "Bedrock refused the request: capital"
 
 
 def test_the_header_wins_over_the_body() -> None:

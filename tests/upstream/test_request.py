@@ -110,7 +110,7 @@ def test_only_bedrocks_own_headers_can_be_added(name: str) -> None:
     """
     A call can't set a header outside `x-amzn-bedrock-*`.
     """
-    with pytest.raises(RequestError, match="can't be sent to bedrock"):
+    with pytest.raises(RequestError, match="can't be sent to Bedrock"):
         check_call(a_call(headers=((name, "x"),)))
 
 

@@ -272,7 +272,7 @@ def _explain_unknown(name: str, target: str, short_names: Mapping[str, str], cat
             f" to the settings, written 'family=arn', for example 'llama3={target[:24]}…'"
         )
     if target.startswith("arn:"):
-        return f"{subject} is not the arn of a bedrock model, profile or deployment"
+        return f"{subject} is not the ARN of a Bedrock model, profile or deployment"
     near = _find_nearest(name[:100], [*short_names, *_living(catalogue)])
     if near:
         return f"{subject} is unknown: did you mean {' or '.join(map(repr, near))}?"

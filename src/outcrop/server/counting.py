@@ -78,7 +78,7 @@ class TokenCounter:
         if isinstance(entry, ModelEntry) and "count_tokens" not in entry.features:
             able = [known.base_id for known in catalogue.models.values() if "count_tokens" in known.features]
             raise RequestError(
-                f"bedrock can't count tokens for model {model.name!r}, only for {', '.join(able[:8])}"
+                f"Bedrock can't count tokens for model {model.name!r}, only for {', '.join(able[:8])}"
                 + (" and others" if len(able) > 8 else "")
             )
 

@@ -60,7 +60,7 @@ def log_failure(turn_id: str, error: BaseException) -> None:
         logger.error("turn failed on an internal error", turn_id=turn_id, exc_info=error)
     elif isinstance(error, UpstreamError) and error.operator_detail:
         logger.error(
-            "bedrock refused the gateway",
+            "Bedrock refused the gateway",
             turn_id=turn_id,
             aws_error=error.aws_error,
             aws_request_id=error.aws_request_id,

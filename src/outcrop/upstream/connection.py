@@ -22,7 +22,7 @@ WRITE_SLICE_BYTES = 256 * 1024
 Requests up to this size leave in one write; larger ones in slices, as fast as the socket takes them.
 """
 
-_SWITCHED = "bedrock's answer switches protocols, which nobody asked for"
+_SWITCHED = "Bedrock's answer switches protocols, which nobody asked for"
 
 
 class ConnectionLost(StreamInterrupted):
@@ -238,13 +238,13 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserUpgrade:
             self._broken = _SWITCHED
         except httptools.HttpParserError as error:
-            self._broken = self._broken or f"bedrock's answer is not http/1.1: {error}"
+            self._broken = self._broken or f"Bedrock's answer is not http/1.1: {error}"
         if self._parts:
             self._bytes_without_body = 0
         else:
             self._bytes_without_body += len(data)
             if self._bytes_without_body > MAX_HEADER_BYTES and self._broken is None:
-                self._broken = f"bedrock's answer holds over {MAX_HEADER_BYTES} bytes without a body"
+                self._broken = f"Bedrock's answer holds over {MAX_HEADER_BYTES} bytes without a body"
         self._deliver()
 
     def eof_received(self) -> None:
@@ -264,7 +264,7 @@ class Connection(asyncio.Protocol):
         """
         how = f"broke ({exc})" if exc is not None else "was closed"
         if self._receiver is not None:
-            self.fail(f"the connection to bedrock {how} {self._where()}")
+            self.fail(f"the connection to Bedrock {how} {self._where()}")
         self._spoil()
 
     def pause_writing(self) -> None:
@@ -301,9 +301,9 @@ class Connection(asyncio.Protocol):
         self._header_count += 1
         self._header_bytes += len(name) + len(value) + 4
         if self._header_count > MAX_HEADERS:
-            self._break(f"bedrock's answer has more than {MAX_HEADERS} headers")
+            self._break(f"Bedrock's answer has more than {MAX_HEADERS} headers")
         if self._header_bytes > MAX_HEADER_BYTES:
-            self._break(f"the headers of bedrock's answer are longer than {MAX_HEADER_BYTES} bytes")
+            self._break(f"the headers of Bedrock's answer are longer than {MAX_HEADER_BYTES} bytes")
         if self._head is None:
             key, text = name.decode("latin-1").lower(), value.decode("latin-1")
             known = self._headers.get(key)

@@ -82,7 +82,7 @@ async def list_region(region: str, environ: Mapping[str, str]) -> RegionListing:
         async with asyncio.timeout(TOTAL_SECONDS):
             return await _list_in_thread(region, url, given_up)
     except TimeoutError as error:
-        raise UpstreamTimeout(f"bedrock's list of models took longer than {TOTAL_SECONDS:g} s") from error
+        raise UpstreamTimeout(f"Bedrock's list of models took longer than {TOTAL_SECONDS:g} s") from error
     finally:
         # A thread can't be cancelled: it ends before its next page, and each page's wait is bounded.
         given_up.set()
@@ -100,7 +100,7 @@ async def _list_in_thread(region: str, url: str, given_up: threading.Event) -> R
             ended.set_result(outcome)
 
     def work() -> None:
-        outcome: RegionListing | OutcropError = UpstreamBroken("bedrock's list of models could not be read")
+        outcome: RegionListing | OutcropError = UpstreamBroken("Bedrock's list of models could not be read")
         try:
             outcome = _list(region, url, given_up)
         except OutcropError as error:
@@ -126,13 +126,13 @@ def _list(region: str, url: str, given_up: threading.Event) -> RegionListing:
         finally:
             client.close()
     except (NoCredentialsError, PartialCredentialsError) as error:
-        raise CredentialsMissing(f"there are no usable aws credentials: {clean_text(str(error))}") from error
+        raise CredentialsMissing(f"there are no usable AWS credentials: {clean_text(str(error))}") from error
     except ClientError as error:
         raise _name_refusal(error) from error
     except BotoCoreError as error:
-        raise UpstreamUnreachable(f"bedrock's list of models can't be had: {clean_text(str(error))}") from error
+        raise UpstreamUnreachable(f"Bedrock's list of models can't be had: {clean_text(str(error))}") from error
     if not models:
-        raise UpstreamBroken("bedrock's list of models is empty")
+        raise UpstreamBroken("Bedrock's list of models is empty")
     return RegionListing(endpoint_url=url, models=tuple(models), profiles=profiles)
 
 
@@ -146,7 +146,7 @@ def _make_client(region: str, url: str) -> Any:
         session = botocore.session.Session()
         return session.create_client("bedrock", region_name=region, endpoint_url=url, config=config)
     except (BotoCoreError, ValueError) as error:
-        raise SettingsError(f"the aws configuration can't be used: {clean_text(str(error))}") from error
+        raise SettingsError(f"the AWS configuration can't be used: {clean_text(str(error))}") from error
 
 
 def _list_profiles(client: Any, given_up: threading.Event) -> tuple[Mapping[str, Any], ...] | None:
@@ -172,13 +172,13 @@ def _page_through(client: Any, given_up: threading.Event) -> Iterator[Mapping[st
         if not token:
             return
         wanted["nextToken"] = token
-    raise UpstreamBroken(f"bedrock's list of inference profiles has more than {MAX_PAGES} pages")
+    raise UpstreamBroken(f"Bedrock's list of inference profiles has more than {MAX_PAGES} pages")
 
 
 def _name_refusal(error: ClientError) -> UpstreamError:
     code = str(error.response.get("Error", {}).get("Code", ""))
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    message = f"bedrock's list of models can't be had: {clean_text(str(error))}"
+    message = f"Bedrock's list of models can't be had: {clean_text(str(error))}"
     if code in _DENIED or status in {401, 403}:
         return UpstreamDenied(message)
     if "Throttl" in code or status == 429:

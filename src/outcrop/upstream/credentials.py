@@ -178,11 +178,11 @@ class BotocoreCredentials:
         await asyncio.wait([running], timeout=self._timeout_seconds)
         if not running.done():
             raise CredentialsMissing(
-                f"looking for aws credentials took longer than {self._timeout_seconds:g} s; {_WHAT_TO_DO}, or, away "
-                "from aws, set AWS_EC2_METADATA_DISABLED=true"
+                f"looking for AWS credentials took longer than {self._timeout_seconds:g} s; {_WHAT_TO_DO}, or, away "
+                "from AWS, set AWS_EC2_METADATA_DISABLED=true"
             )
         if running.cancelled():
-            raise CredentialsMissing("the client for bedrock is closed")
+            raise CredentialsMissing("the client for Bedrock is closed")
         return running.result()
 
     def _start(self) -> asyncio.Task[Identity]:
@@ -227,12 +227,12 @@ class _BotocoreChain:
             frozen = None if found is None else found.get_frozen_credentials()
         except (BotoCoreError, ClientError, OSError, RuntimeError, ValueError, KeyError) as error:
             self._session = None
-            raise CredentialsMissing(f"the aws credentials can't be used: {_explain(error)}; {_WHAT_TO_DO}") from error
+            raise CredentialsMissing(f"the AWS credentials can't be used: {_explain(error)}; {_WHAT_TO_DO}") from error
         if found is None or frozen is None or not frozen.access_key or not frozen.secret_key:
             self._session = None
             return Identity(kind="none", method="none")
-        _check_sendable(frozen.access_key, "the aws access key id")
-        _check_sendable(frozen.token or "x", "the aws session token")
+        _check_sendable(frozen.access_key, "the AWS access key id")
+        _check_sendable(frozen.token or "x", "the AWS session token")
         credentials = sigv4.Credentials(frozen.access_key, frozen.secret_key, frozen.token)
         return Identity(kind="sigv4", method=found.method, credentials=credentials)
 
@@ -254,4 +254,4 @@ def missing() -> CredentialsMissing:
     """
     Build the error for an identity of kind `none`; it says what to do.
     """
-    return CredentialsMissing(f"the gateway has no aws credentials: {_WHAT_TO_DO}")
+    return CredentialsMissing(f"the gateway has no AWS credentials: {_WHAT_TO_DO}")

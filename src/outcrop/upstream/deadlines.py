@@ -37,7 +37,7 @@ def total_passed(deadlines: Deadlines) -> UpstreamTimeout:
     """
     Build the error for a call that took too long as a whole.
     """
-    return UpstreamTimeout(f"the deadline of {deadlines.total_seconds:g} s for the whole call to bedrock passed")
+    return UpstreamTimeout(f"the deadline of {deadlines.total_seconds:g} s for the whole call to Bedrock passed")
 
 
 CLOCK_GRAIN_SECONDS = 0.002
@@ -107,10 +107,10 @@ class Watch:
             self.last_seen = now
             self._arm()
         elif self._begun:
-            what = "silence in the middle of bedrock's answer"
+            what = "silence in the middle of Bedrock's answer"
             self._give_up(UpstreamTimeout(f"the deadline of {self._limit():g} s for {what} passed"))
         else:
-            what = "the first byte of bedrock's answer"
+            what = "the first byte of Bedrock's answer"
             self._give_up(UpstreamTimeout(f"the deadline of {self._limit():g} s for {what} passed"))
 
     def _give_up(self, error: UpstreamTimeout) -> None:

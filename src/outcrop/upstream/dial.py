@@ -39,7 +39,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
         """
         Say in words where it leads.
         """
-        return f"amazon bedrock in region {self.region!r} ({self.endpoint.host}:{self.endpoint.port})"
+        return f"Amazon Bedrock in region {self.region!r} ({self.endpoint.host}:{self.endpoint.port})"
 
 
 class Unreachable(UpstreamUnreachable):
@@ -81,7 +81,7 @@ _HINT = (
 
 def _describe(route: Route) -> str:
     where = f"{route.endpoint.host}:{route.endpoint.port}"
-    return f"amazon bedrock could not be reached in region {route.region!r} ({where})"
+    return f"Amazon Bedrock could not be reached in region {route.region!r} ({where})"
 
 
 def _explain(error: OSError | UpstreamUnreachable) -> str:

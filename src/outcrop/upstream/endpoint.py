@@ -121,7 +121,7 @@ def find_region(explicit: str | None, environ: Mapping[str, str], *, profile: st
         try:
             found = botocore.session.Session(profile=profile).get_config_variable("region")
         except BotoCoreError as error:
-            raise SettingsError(f"the aws configuration can't be read: {error}") from error
+            raise SettingsError(f"the AWS configuration can't be read: {error}") from error
     if found is not None:
         check_region(found)
     return found
@@ -143,7 +143,7 @@ def _find_dns_suffix(region: str) -> str:
     try:
         partition = session.get_partition_for_region(region)
     except BotoCoreError as error:
-        raise SettingsError(f"no aws partition has a region {region!r}") from error
+        raise SettingsError(f"no AWS partition has a region {region!r}") from error
     known = {entry["partition"]: entry["dnsSuffix"] for entry in session.get_data("endpoints")["partitions"]}
     return str(known[partition])
 

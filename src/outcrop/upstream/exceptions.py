@@ -28,27 +28,27 @@ MAX_MESSAGE_CHARACTERS = 600
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 _NAME = re.compile(r"[A-Za-z0-9_.]{1,100}")
 
-_DENIED = "bedrock refused the gateway's own aws identity (this is for its operator)"
+_DENIED = "Bedrock refused the gateway's own AWS identity (this is for its operator)"
 _CLOCK = f"{_DENIED}; check that the credentials are current and that this machine's clock is right"
-_IDENTITY = f"{_DENIED}; check the access key, session token or bedrock api key"
-_QUOTA = "the aws account's bedrock quota for model {model!r} in region {region!r} is used up for the moment"
-_CAPACITY = "bedrock has no capacity for model {model!r} in region {region!r} at the moment"
-_INSIDE = "bedrock failed inside; the request itself may be fine"
+_IDENTITY = f"{_DENIED}; check the access key, session token or Bedrock API key"
+_QUOTA = "the AWS account's Bedrock quota for model {model!r} in region {region!r} is used up for the moment"
+_CAPACITY = "Bedrock has no capacity for model {model!r} in region {region!r} at the moment"
+_INSIDE = "Bedrock failed inside; the request itself may be fine"
 _BROKE = "model {model!r} broke while it answered"
-_REFUSED = "bedrock refused the request"
+_REFUSED = "Bedrock refused the request"
 _UNKNOWN = (
-    "bedrock knows no model {model!r} in region {region!r}: check the model id and that the model is offered there"
+    "Bedrock knows no model {model!r} in region {region!r}: check the model id and that the model is offered there"
 )
-_OPERATION = "the endpoint does not know this operation: check that its url is that of bedrock-runtime"
-_LIMIT = "the aws account's limits do not allow this request, and waiting will not help"
-_SLOW = "model {model!r} took longer than bedrock allows"
+_OPERATION = "the endpoint does not know this operation: check that its URL is that of bedrock-runtime"
+_LIMIT = "the AWS account's limits do not allow this request, and waiting will not help"
+_SLOW = "model {model!r} took longer than Bedrock allows"
 _LOADING = "model {model!r} is still being loaded"
 _FORM = (
     "model {model!r} is not enabled in region {region!r}: submit the provider's use case form, once per account, in "
-    "the model catalog of the bedrock console"
+    "the model catalog of the Bedrock console"
 )
 _ENABLE = (
-    "model {model!r} is not enabled in region {region!r}: enable it under model access (model catalog) in the bedrock "
+    "model {model!r} is not enabled in region {region!r}: enable it under model access (model catalog) in the Bedrock "
     "console of that region"
 )
 _PROFILE = (
@@ -217,7 +217,7 @@ def _find_row(name: str | None, status: int, said: str) -> tuple[type[UpstreamEr
         return UpstreamBroken, _INSIDE
     if status >= 400:
         return UpstreamRejected, _REFUSED
-    return UpstreamError, "bedrock gave an answer that is none of its own" if status else "bedrock failed"
+    return UpstreamError, "Bedrock gave an answer that is none of its own" if status else "Bedrock failed"
 
 
 def _find_name(headers: Mapping[str, str], fields: Mapping[str, Any]) -> str | None:

@@ -98,7 +98,7 @@ class Exchange:
         self._head = head
         coding = head.headers.get("content-encoding", "identity").strip().lower()
         if coding != "identity":
-            self.fail(self._interrupted(f"bedrock's answer is encoded as {coding[:40]!r}, which nobody asked for"))
+            self.fail(self._interrupted(f"Bedrock's answer is encoded as {coding[:40]!r}, which nobody asked for"))
         elif self._watch is not None and not self._waits_for_body(head):
             self._watch.begin()
 
@@ -110,7 +110,7 @@ class Exchange:
             self._watch.last_seen = asyncio.get_running_loop().time()
         limit = MAX_ANSWER_BYTES if self._head is not None and self._head.status == 200 else MAX_ERROR_BYTES
         if len(self._body) + len(chunk) > limit:
-            self.fail(self._interrupted(f"bedrock's answer is longer than {limit} bytes"))
+            self.fail(self._interrupted(f"Bedrock's answer is longer than {limit} bytes"))
             return
         self._body += chunk
 
@@ -120,7 +120,7 @@ class Exchange:
         """
         if not framed and self._head is not None and self._head.status == 200 and not _is_json(self._body):
             # Nothing but the end of the connection says how long it is: only its own syntax shows a cut.
-            self.fail(self._interrupted("the connection to bedrock was closed before the answer was complete"))
+            self.fail(self._interrupted("the connection to Bedrock was closed before the answer was complete"))
             return
         self._succeed()
 
@@ -247,7 +247,7 @@ class StreamExchange(Exchange):
 
     def _broken(self, error: WireError) -> StreamInterrupted:
         what = "ends inside a message" if isinstance(error, TruncatedStream) else "is damaged"
-        failure = self._interrupted(f"bedrock's stream {what}: {error.message}")
+        failure = self._interrupted(f"Bedrock's stream {what}: {error.message}")
         failure.__cause__ = error
         return failure
 

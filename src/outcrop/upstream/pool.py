@@ -16,7 +16,7 @@ import msgspec
 from outcrop.errors import UpstreamTimeout, UpstreamUnreachable
 from outcrop.upstream.connection import Connection
 
-CLOSED = "the client for bedrock is closed"
+CLOSED = "the client for Bedrock is closed"
 
 
 class PoolLimits(msgspec.Struct, frozen=True, kw_only=True):

@@ -66,7 +66,7 @@ def check_call(call: UpstreamCall) -> None:
         raise RequestTooLarge(f"the request for the model is {len(call.body)} bytes, limit is {MAX_BODY_BYTES} bytes")
     for name, _ in call.headers:
         if not name.startswith(_EXTRA_PREFIX):
-            raise RequestError(f"header {name!r} can't be sent to bedrock, only {_EXTRA_PREFIX}* can")
+            raise RequestError(f"header {name!r} can't be sent to Bedrock, only {_EXTRA_PREFIX}* can")
 
 
 def build_target(call: UpstreamCall, endpoint: Endpoint) -> str:
@@ -114,7 +114,7 @@ def build_head(
 
 def _bear(identity: Identity, endpoint: Endpoint) -> dict[str, str]:
     if not endpoint.secure and not endpoint.is_loopback:
-        raise UpstreamDenied(f"a bedrock api key is not sent over plain http to {endpoint.host!r}: use https")
+        raise UpstreamDenied(f"a Bedrock API key is not sent over plain http to {endpoint.host!r}: use https")
     return {"authorization": f"Bearer {identity.bearer_token}"}
 
 
@@ -141,7 +141,7 @@ def _sign(
             now=now,
         )
     except InvalidMessage as error:
-        raise RequestError(f"a header for bedrock can't be sent: {error.message}") from error
+        raise RequestError(f"a header for Bedrock can't be sent: {error.message}") from error
 
 
 def encode_request(target: str, headers: Mapping[str, str]) -> bytes:
