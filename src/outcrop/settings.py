@@ -82,6 +82,9 @@ class Settings(BaseSettings):
     max_prompt_bytes: Bytes = 1 << 20
     """Longest prompt, in bytes."""
 
+    max_request_bytes: Bytes = 25_000_000
+    """Longest request, in bytes: a body, or a frame of the chat protocol. Bedrock itself takes 25,000,000."""
+
     max_conversation_bytes: Bytes = 4 << 20
     """Longest conversation that a raw socket with `memory=1` keeps, in bytes."""
 

@@ -107,8 +107,8 @@ class Services:
             slow_reader_timeout_seconds=settings.slow_reader_timeout_seconds,
         )
         self.chat_limits = ChatLimits(
-            max_frame_bytes=settings.max_conversation_bytes,
-            max_starting_bytes=2 * settings.max_conversation_bytes,
+            max_frame_bytes=settings.max_request_bytes,
+            max_starting_bytes=2 * settings.max_request_bytes,
             slow_reader_timeout_seconds=settings.slow_reader_timeout_seconds,
             grace_seconds=settings.grace_seconds,
         )

@@ -117,7 +117,7 @@ async def test_the_gateway_names_the_limit_of_a_body(paced: Cluster) -> None:
     """
     A body that is too large is refused by the gateway in its own words, not by nginx.
     """
-    limit = Settings().max_conversation_bytes
+    limit = Settings().max_request_bytes
     body = b'{"id": "' + b"x" * limit + b'"}'
     async with request("POST", f"{paced.nginx.url}/api/chat", body) as response:
         assert response.status == 413
@@ -198,7 +198,7 @@ def test_limits_of_nginx_are_wider_than_the_gateways() -> None:
     """
     settings = Settings()
     written = _directives()
-    assert int(written["client_max_body_size"].removesuffix("m")) << 20 > settings.max_conversation_bytes
+    assert int(written["client_max_body_size"].removesuffix("m")) << 20 > settings.max_request_bytes
     assert float(written["proxy_read_timeout"].removesuffix("s")) > settings.turn_timeout_seconds
     assert float(written["send_timeout"].removesuffix("s")) > settings.slow_reader_timeout_seconds
 

@@ -31,9 +31,10 @@ export function formatSeconds(milliseconds: number, language: Language, words: S
   )
 }
 
-/** Writes a size in megabytes. */
-export function formatMegabytes(bytes: number, language: Language): string {
-  return `${new Intl.NumberFormat(language, { maximumFractionDigits: 2 }).format(bytes / 1_000_000)} MB`
+/** Writes a size in megabytes, a small one in kilobytes. */
+export function formatBytes(bytes: number, language: Language): string {
+  const [size, unit] = bytes < 100_000 ? [Math.ceil(bytes / 1000), 'kB'] : [bytes / 1_000_000, 'MB']
+  return `${new Intl.NumberFormat(language, { maximumFractionDigits: 2 }).format(size)} ${unit}`
 }
 
 /** Writes how quickly tokens came, from the first to the last; null where it can't be said. */

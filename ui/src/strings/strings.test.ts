@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import { chooseLanguage, loadStrings } from '.'
 import { de } from './de'
 import { en } from './en'
-import { ageOf, formatCost, formatCount, formatMegabytes, formatSeconds, tokensPerSecond } from './format'
+import { ageOf, formatBytes, formatCost, formatCount, formatSeconds, tokensPerSecond } from './format'
 
 function keysOf(table: object, path = ''): string[] {
   return Object.entries(table).flatMap(([key, value]) =>
@@ -49,8 +49,17 @@ it('gives small amounts the digits that they need', () => {
 })
 
 it('writes numbers as the language does', () => {
-  expect(formatMegabytes(3_750_000, 'de')).toBe('3,75 MB')
+  expect(formatBytes(3_750_000, 'de')).toBe('3,75 MB')
   expect(formatSeconds(420, 'de', de)).toBe('0,4 s')
+})
+
+it('writes small files in kilobytes, and none as nothing', () => {
+  expect([1, 2400, 99_999, 100_000].map((bytes) => formatBytes(bytes, 'en'))).toEqual([
+    '1 kB',
+    '3 kB',
+    '100 kB',
+    '0.1 MB',
+  ])
 })
 
 it('measures the pace from the first token on', () => {

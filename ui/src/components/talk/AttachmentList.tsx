@@ -4,10 +4,10 @@
 import type { ReactNode } from 'react'
 import type { Attachment } from '../../chat/model'
 import { type Language, type Strings, useLanguage, useStrings } from '../../strings'
-import { formatMegabytes } from '../../strings/format'
+import { formatBytes } from '../../strings/format'
 import { IconButton } from '../common/IconButton'
 import { Icon } from '../common/icons'
-import { MOST_DOCUMENT_BYTES, MOST_FILES, MOST_IMAGE_BYTES } from './fileRules'
+import { MOST_BYTES, MOST_DOCUMENT_BYTES, MOST_DOCUMENTS, MOST_FILES, MOST_IMAGE_BYTES } from './fileRules'
 import type { RefusedFile } from './useAttachments'
 
 interface AttachmentListProps {
@@ -32,7 +32,7 @@ export function AttachmentList({ files, refused, onRemove }: AttachmentListProps
                 <Icon name="file" />
               )}
               <span className="attachment-name">{file.name}</span>
-              <span className="hint">{formatMegabytes(file.bytes, language)}</span>
+              <span className="hint">{formatBytes(file.bytes, language)}</span>
               <IconButton
                 icon="close"
                 label={words.talk.removeFile(file.name)}
@@ -57,10 +57,14 @@ function sayWhy({ why, mediaType }: RefusedFile, { talk }: Strings, language: La
   switch (why) {
     case 'tooLarge':
       return talk.tooLarge(
-        formatMegabytes(mediaType?.startsWith('image/') ? MOST_IMAGE_BYTES : MOST_DOCUMENT_BYTES, language),
+        formatBytes(mediaType?.startsWith('image/') ? MOST_IMAGE_BYTES : MOST_DOCUMENT_BYTES, language),
       )
     case 'tooMany':
       return talk.tooMany(MOST_FILES)
+    case 'tooManyDocuments':
+      return talk.tooManyDocuments(MOST_DOCUMENTS)
+    case 'tooMuch':
+      return talk.tooMuch(formatBytes(MOST_BYTES, language))
     case 'wrongType':
     case 'noImages':
     case 'noDocuments':

@@ -116,3 +116,36 @@ it('removes a file again', async () => {
   await user.click(await screen.findByRole('button', { name: 'Remove notes.md' }))
   await waitFor(() => expect(screen.queryByText('notes.md')).toBeNull())
 })
+
+it('names the document that is one too many', async () => {
+  const { user, container } = drawBox()
+  const input = container.querySelector<HTMLInputElement>('input[type="file"]')
+  const names = ['a.md', 'b.md', 'c.md', 'd.md', 'e.md', 'f.md', 'g.png']
+  if (input)
+    await user.upload(
+      input,
+      names.map((name) => new File(['x'], name)),
+    )
+  expect(await screen.findByText(/^f\.md was not attached: no more than 5 documents/)).toBeTruthy()
+  expect(screen.getByRole('button', { name: 'Remove g.png' })).toBeTruthy()
+})
+
+it('names the file with which all together would be too much', async () => {
+  const { user, container } = drawBox()
+  const input = container.querySelector<HTMLInputElement>('input[type="file"]')
+  const names = ['a.md', 'b.md', 'c.md', 'd.md', 'e.md']
+  const files = names.map((name) =>
+    Object.defineProperty(new File(['x'], name), 'size', { value: 4_400_000 }),
+  )
+  if (input) await user.upload(input, files)
+  expect(await screen.findByText(/^e\.md was not attached: all files together may have 18/)).toBeTruthy()
+  expect(screen.getByRole('button', { name: 'Remove d.md' })).toBeTruthy()
+})
+
+it('has the focus when the answer ends whose button for stopping had it', async () => {
+  const { store, box } = drawBox()
+  act(() => store.show([makePrompt('p1', 'Hello'), makeAnswer('a1', '', { state: 'running' })]))
+  act(() => screen.getByRole('button', { name: 'Stop' }).focus())
+  act(() => store.show([makePrompt('p1', 'Hello'), makeAnswer('a1', '', { state: 'stopped' })]))
+  await waitFor(() => expect(document.activeElement).toBe(box))
+})

@@ -5,10 +5,14 @@ import type { ModelInfo } from '../../chat/model'
 
 /** The most files in one prompt. */
 export const MOST_FILES = 20
+/** The most documents among them. */
+export const MOST_DOCUMENTS = 5
 /** The largest image, in bytes. */
 export const MOST_IMAGE_BYTES = 3_750_000
 /** The largest document, in bytes. */
 export const MOST_DOCUMENT_BYTES = 4_500_000
+/** The most that all files of a prompt may have, in bytes: as text they grow by a third, and Bedrock takes 25 MB. */
+export const MOST_BYTES = 18_000_000
 
 const TYPES: Readonly<Record<string, string>> = {
   png: 'image/png',
@@ -29,7 +33,15 @@ const TYPES: Readonly<Record<string, string>> = {
 }
 
 /** Why a file can't be sent. */
-export type Refusal = 'wrongType' | 'tooLarge' | 'tooMany' | 'noImages' | 'noDocuments' | 'unreadable'
+export type Refusal =
+  | 'wrongType'
+  | 'tooLarge'
+  | 'tooMany'
+  | 'tooManyDocuments'
+  | 'tooMuch'
+  | 'noImages'
+  | 'noDocuments'
+  | 'unreadable'
 
 /** What a model, or several at once, take besides text. */
 export interface Takes {

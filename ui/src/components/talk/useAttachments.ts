@@ -3,7 +3,15 @@
  */
 import { useState } from 'react'
 import type { Attachment } from '../../chat/model'
-import { findRefusal, MOST_FILES, mediaTypeOf, type Refusal, type Takes } from './fileRules'
+import {
+  findRefusal,
+  MOST_BYTES,
+  MOST_DOCUMENTS,
+  MOST_FILES,
+  mediaTypeOf,
+  type Refusal,
+  type Takes,
+} from './fileRules'
 
 /** A file that was not taken, and why. */
 export interface RefusedFile {
@@ -34,7 +42,7 @@ export function useAttachments(takes: Takes): Attachments {
     const taken: Attachment[] = []
     const left: RefusedFile[] = []
     for (const file of wanted) {
-      const result = await take(file, takes, MOST_FILES - files.length - taken.length)
+      const result = await take(file, takes, [...files, ...taken])
       if ('why' in result) left.push(result)
       else taken.push(result)
     }
@@ -62,16 +70,31 @@ export function useAttachments(takes: Takes): Attachments {
   }
 }
 
-async function take(file: File, takes: Takes, room: number): Promise<Attachment | RefusedFile> {
+async function take(
+  file: File,
+  takes: Takes,
+  before: readonly Attachment[],
+): Promise<Attachment | RefusedFile> {
   const { name, size } = file
   const key = `f${++lastKey}`
   const mediaType = mediaTypeOf(file)
-  const why = room <= 0 ? 'tooMany' : findRefusal(mediaType, size, takes)
+  const why = findRefusal(mediaType, size, takes) ?? findExcess(before, mediaType ?? '', size)
   if (why !== null || mediaType === null) return { key, name, mediaType, why: why ?? 'wrongType' }
   const url = await readUrl(file, mediaType)
   return url === null
     ? { key, name, mediaType, why: 'unreadable' }
     : { key, name, mediaType, bytes: size, url }
+}
+
+function findExcess(before: readonly Attachment[], mediaType: string, bytes: number): Refusal | null {
+  if (before.length >= MOST_FILES) return 'tooMany'
+  if (isDocument(mediaType) && before.filter((file) => isDocument(file.mediaType)).length >= MOST_DOCUMENTS)
+    return 'tooManyDocuments'
+  return before.reduce((sum, file) => sum + file.bytes, bytes) > MOST_BYTES ? 'tooMuch' : null
+}
+
+function isDocument(mediaType: string): boolean {
+  return !mediaType.startsWith('image/')
 }
 
 /** A folder, or a file that is gone by now, can't be read. */
