@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.service]
 
 HOSTILE = Path(__file__).parents[2] / "ui" / "src" / "markdown" / "hostile.json"
 SIZES = range(1, 4000)
-TOGETHER = 30
+TOGETHER = 100
 WAIT_MS = 40_000
 ALLOWED = {
     "A", "ARTICLE", "BLOCKQUOTE", "BR", "BUTTON", "CODE", "DD", "DEL", "DETAILS", "DIV", "DL", "DT", "EM", "FIGCAPTION",

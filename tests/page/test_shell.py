@@ -2,33 +2,20 @@
 The shell of the built page in Chromium: its policy, what works without a network, and what a deploy changes.
 """
 
-import asyncio
 import gzip
-import os
 import shutil
-import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
-import uvicorn
 from playwright.async_api import Browser, Page
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse
-from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
 
-import outcrop
-from outcrop.server.guard import Guard, GuardRules
-from outcrop.server.page import read_page
 from tests.page.conftest import PATIENCE_MS, Visit, running_gateway
+from tests.page.site import PROBES, Site, find_built, serving, wait_until
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.service]
 
-PROBES = ("/api/probe", "/v1/probe", "/model/probe")
-BUILT = Path(outcrop.__file__).parent / "server" / "built"
 IS_CONTROLLED = "navigator.serviceWorker.controller !== null"
 IS_DRAWN = "document.querySelector('#root')?.childElementCount > 0"
 KEPT_PATHS = """async () => {
@@ -39,38 +26,6 @@ KEPT_PATHS = """async () => {
     }
     return paths
 }"""
-
-
-class Site:
-    """
-    Be a server of a build of the page, without a gateway. It can be given another build, and it can fall silent.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.url = ""
-        self.answers = asyncio.Event()
-        self.answers.set()
-        self.deploy(folder)
-
-    def deploy(self, folder: Path) -> None:
-        """
-        Serve another build from now on.
-        """
-        page = read_page(folder)
-        assert page is not None
-        routes = [*(Route(path, self._probe) for path in PROBES), *page.routes()]
-        self._app = Guard(Starlette(routes=routes), GuardRules(hosts=frozenset()))
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """
-        Serve one request, as soon as the site answers.
-        """
-        if scope["type"] == "http":
-            await self.answers.wait()
-            await self._app(scope, receive, send)
-
-    async def _probe(self, request: Request) -> JSONResponse:
-        return JSONResponse({"path": request.url.path})
 
 
 def change_build(built: Path, target: Path, *, mark: str) -> Path:
@@ -89,14 +44,9 @@ def change_build(built: Path, target: Path, *, mark: str) -> Path:
 @pytest.fixture(scope="module")
 def built() -> Path:
     """
-    Find the built page; `make test` builds it.
+    Find the built page.
     """
-    if not (BUILT / "index.html.gz").is_file():
-        reason = "the page is not built: sh scripts/page.sh build"
-        if os.environ.get("OUTCROP_REQUIRE_SERVICES") == "1":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return BUILT
+    return find_built()
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -104,16 +54,8 @@ async def site(built: Path) -> AsyncIterator[Site]:
     """
     Serve the built page, and nothing of a gateway.
     """
-    running = Site(built)
-    server = uvicorn.Server(uvicorn.Config(running, log_level="error", lifespan="off", timeout_graceful_shutdown=1))
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        running.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        task = asyncio.create_task(server.serve([listener]))
+    async with serving(built) as running:
         yield running
-        running.answers.set()
-        server.should_exit = True
-        await task
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -128,15 +70,6 @@ async def page(browser: Browser, site: Site) -> AsyncIterator[Page]:
     await wait_until(tab, IS_CONTROLLED)
     yield tab
     await context.close()
-
-
-async def wait_until(page: Page, expression: str) -> None:
-    """
-    Wait until an expression is true in the page. Asked from outside: the page's policy lets no text be run inside.
-    """
-    async with asyncio.timeout(PATIENCE_MS / 1000):
-        while not await page.evaluate(expression):
-            await asyncio.sleep(0.02)
 
 
 async def read_mark(page: Page) -> str | None:

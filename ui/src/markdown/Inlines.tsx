@@ -14,14 +14,19 @@ export const MAX_DEPTH = 24
 /** The one element of HTML that models write where Markdown has no other way: a new line in a cell of a table. */
 const LINE_BREAK = /^<br\s*\/?>$/i
 
-/** Draws the tokens of one line of text. `depth` counts what they are nested in. */
-export function drawInlines(tokens: readonly Token[], depth: number): ReactNode {
-  return tokens.map((token, index) => drawInline(token, index, depth))
+/** Draws the tokens of one line of text. `depth` counts what they are nested in, `isLinked` says if a link is among it. */
+export function drawInlines(tokens: readonly Token[], depth: number, isLinked = false): ReactNode {
+  return tokens.map((token, index) => drawInline(token, index, { depth, isLinked }))
 }
 
-function drawInline(token: Token, key: number, depth: number): ReactNode {
+interface Around {
+  depth: number
+  isLinked: boolean
+}
+
+function drawInline(token: Token, key: number, { depth, isLinked }: Around): ReactNode {
   if (depth > MAX_DEPTH) return token.raw
-  const inner = () => drawInlines('tokens' in token ? asTokens(token.tokens) : [], depth + 1)
+  const inner = () => drawInlines('tokens' in token ? asTokens(token.tokens) : [], depth + 1, isLinked)
   switch (token.type) {
     case 'text':
       return token.tokens ? inner() : drawText(token)
@@ -49,16 +54,12 @@ function drawInline(token: Token, key: number, depth: number): ReactNode {
           label={drawLabel(token, depth)}
         />
       )
-    case 'image':
-      return (
-        <Link
-          key={key}
-          href={token.href}
-          title={token.title}
-          isLiteral={false}
-          label={decodeReferences(token.text) || token.href}
-        />
-      )
+    case 'image': {
+      const label = decodeReferences(token.text) || token.href
+      // A picture that is a link is written often, and there are no links in links.
+      if (isLinked) return label
+      return <Link key={key} href={token.href} title={token.title} isLiteral={false} label={label} />
+    }
     case 'math':
       return (
         <Formula
@@ -79,7 +80,7 @@ function drawText(token: Tokens.Text): string {
 }
 
 function drawLabel(token: Tokens.Link, depth: number): ReactNode {
-  return token.autolink ? token.text : drawInlines(asTokens(token.tokens), depth + 1)
+  return token.autolink ? token.text : drawInlines(asTokens(token.tokens), depth + 1, true)
 }
 
 interface LinkProps {

@@ -2,27 +2,12 @@ import { flushSync } from 'react-dom'
 import { createRoot, type Root } from 'react-dom/client'
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { highlighter } from './highlight'
-import payloads from './hostile.json'
 import { Markdown } from './Markdown'
 import { findForbidden } from './testing/allowed'
+import { LONG, SHORT } from './testing/payloads'
 import { typesetter } from './tex'
 
-interface Payload {
-  name: string
-  text?: string
-  before?: string
-  repeat?: string
-  times?: number
-  after?: string
-}
-
 const PATIENCE_MS = 120_000
-const MAX_CUTS = 400
-const cases = payloads as readonly Payload[]
-
-function textOf({ text, before = '', repeat = '', times = 0, after = '' }: Payload): string {
-  return text ?? before + repeat.repeat(times) + after
-}
 
 let container: HTMLElement
 let root: Root
@@ -40,47 +25,39 @@ beforeEach(() => {
 
 afterEach(() => root.unmount())
 
-function draw(text: string, open: boolean, key: number): string[] {
-  flushSync(() => root.render(<Markdown key={key} text={text} open={open} />))
+function draw(text: string, open: boolean): string[] {
+  flushSync(() => root.render(<Markdown text={text} open={open} />))
   return findForbidden(container)
 }
 
 describe('a hostile text', () => {
-  const short = cases.filter((one) => textOf(one).length <= MAX_CUTS)
-
-  it.each(short)(
-    'gives only what is allowed, cut anywhere: $name',
-    (payload) => {
-      const text = textOf(payload)
-      for (let cut = 0; cut <= text.length; cut += 1) {
-        expect(draw(text.slice(0, cut), true, cut)).toEqual([])
-        expect(draw(text, true, cut)).toEqual([])
-        expect(draw(text, false, cut)).toEqual([])
-      }
+  // Cut in two at every place it is drawn by a real browser: see tests/page/test_cut.py.
+  it.each(SHORT)(
+    'gives only what is allowed, character by character: $name',
+    ({ text }) => {
+      for (let end = 0; end <= text.length; end += 1) expect(draw(text.slice(0, end), true)).toEqual([])
+      expect(draw(text, false)).toEqual([])
     },
     PATIENCE_MS,
   )
 
-  const long = cases.filter((one) => textOf(one).length > MAX_CUTS)
-
   // That it ends at all is what is tested: the wrong pattern takes minutes for one of these.
-  it.each(long)(
+  it.each(LONG)(
     'is read in bounded time, and gives only what is allowed: $name',
-    (payload) => {
-      const text = textOf(payload)
+    ({ text }) => {
       for (const part of [0.3, 0.31, 0.9, 1]) {
-        expect(draw(text.slice(0, Math.floor(text.length * part)), true, 0)).toEqual([])
+        expect(draw(text.slice(0, Math.floor(text.length * part)), true)).toEqual([])
       }
-      expect(draw(text, false, 0)).toEqual([])
+      expect(draw(text, false)).toEqual([])
     },
     PATIENCE_MS,
   )
 
   it('leaves nothing out: what is written is on the page', () => {
-    for (const { text } of cases.filter(
+    for (const { text } of SHORT.filter(
       (one) => one.name.startsWith('html ') && one.text !== '<br><br/><br />',
     )) {
-      draw(text ?? '', false, 0)
+      draw(text, false)
       expect(container.textContent?.length).toBeGreaterThan(0)
     }
   })

@@ -39,11 +39,19 @@ async function draw({ source, isDark }: DrawRequest): Promise<void> {
   if (!target) return
   const { svg } = await mermaid.render('drawing', source)
   target.innerHTML = svg
+  removeLinks(target)
   // Now, and whenever the page's width changes the height.
   new ResizeObserver(() => {
     const { width, height } = target.getBoundingClientRect()
     say({ kind: 'drawn', width: Math.ceil(width), height: Math.ceil(height) })
   }).observe(target)
+}
+
+/** The page's policy lets the frame go nowhere else: a link would put an error in the place of the diagram. */
+function removeLinks(target: Element): void {
+  for (const link of target.querySelectorAll('a')) {
+    for (const name of ['href', 'xlink:href', 'target']) link.removeAttribute(name)
+  }
 }
 
 window.addEventListener('message', (event) => {
