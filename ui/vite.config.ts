@@ -8,7 +8,7 @@ import { shellPlugin } from './src/shell/plugin.ts'
 
 const GATEWAY = process.env.OUTCROP_URL ?? 'http://127.0.0.1:8080'
 const SERVED_BY_THE_GATEWAY = ['/api', '/v1', '/model', '/ws', '/healthz', '/readyz']
-const MAX_FIRST_LOAD_BYTES = 100 * 1024
+const MAX_FIRST_LOAD_BYTES = 100_000
 
 function find(path: string): string {
   return fileURLToPath(new URL(path, import.meta.url))

@@ -28,7 +28,7 @@ async function start(root: HTMLElement): Promise<void> {
   await loadStrings(readPreferences().language)
   const outdated = new Cell(false)
   createRoot(root).render(<App store={createStore({ explain })} outdated={outdated} />)
-  loadLaterParts()
+  void loadLaterParts()
   registerShell(() => outdated.set(true))
 }
 

@@ -4,6 +4,7 @@
 import { type ReactNode, type RefObject, useEffect, useRef, useState } from 'react'
 import { CodeBlock } from './CodeBlock'
 import { type DrawRequest, type FrameMessage, readFrameMessage } from './mermaidMessages'
+import { useIsDark } from './useIsDark'
 import { useWords } from './words'
 
 const FRAME_ADDRESS = '/mermaid.html'
@@ -19,6 +20,7 @@ export function Diagram({ source }: { source: string }): ReactNode {
   const words = useWords()
   const [isSource, setIsSource] = useState(false)
   const [failed, setFailed] = useState<string | null>(null)
+  const isDark = useIsDark()
   const isTooLong = source.length > MAX_CHARACTERS
   if (failed === source || isTooLong) {
     return (
@@ -41,8 +43,9 @@ export function Diagram({ source }: { source: string }): ReactNode {
         {toggle}
       </figcaption>
       <Frame
-        key={source}
+        key={`${isDark}${source}`}
         source={source}
+        isDark={isDark}
         title={`${words.diagram}: ${nameOf(source)}`}
         onFailure={() => setFailed(source)}
       />
@@ -57,13 +60,14 @@ function nameOf(source: string): string {
 
 interface FrameProps {
   source: string
+  isDark: boolean
   title: string
   onFailure: () => void
 }
 
-function Frame({ source, title, onFailure }: FrameProps): ReactNode {
+function Frame({ source, isDark, title, onFailure }: FrameProps): ReactNode {
   const frame = useRef<HTMLIFrameElement>(null)
-  const state = useDrawing(frame, source)
+  const state = useDrawing(frame, source, isDark)
   const hasFailed = state.phase === 'failed'
   useEffect(() => {
     if (hasFailed) onFailure()
@@ -83,7 +87,7 @@ function Frame({ source, title, onFailure }: FrameProps): ReactNode {
 }
 
 /** Hears from the frame how the drawing goes. */
-function useDrawing(frame: RefObject<HTMLIFrameElement | null>, source: string): State {
+function useDrawing(frame: RefObject<HTMLIFrameElement | null>, source: string, isDark: boolean): State {
   const [state, setState] = useState<State>({ phase: 'waiting' })
   useEffect(() => {
     const element = frame.current
@@ -95,7 +99,7 @@ function useDrawing(frame: RefObject<HTMLIFrameElement | null>, source: string):
       const next = answer(readFrameMessage(event.data), element.contentWindow, {
         kind: 'draw',
         source,
-        isDark: isDarkNow(element),
+        isDark,
       })
       if (!next) return
       stop()
@@ -106,7 +110,7 @@ function useDrawing(frame: RefObject<HTMLIFrameElement | null>, source: string):
       stop()
       window.removeEventListener('message', hear)
     }
-  }, [frame, source])
+  }, [frame, source, isDark])
   return state
 }
 
@@ -136,11 +140,4 @@ function watchLoading(element: HTMLIFrameElement, onFailure: () => void): () => 
     clearTimeout(timer)
     element.removeEventListener('load', expectWords)
   }
-}
-
-/** Whether the page is dark here, whatever made it so. */
-function isDarkNow(element: Element | null): boolean {
-  const scheme = element ? getComputedStyle(element).colorScheme : ''
-  if (scheme === 'dark' || scheme === 'light') return scheme === 'dark'
-  return window.matchMedia?.('(prefers-color-scheme: dark)').matches ?? false
 }

@@ -20,6 +20,15 @@ export const Formula = memo(function Formula({ text, source, isDisplay, isHalf }
   const typeset = useLazy(typesetter, true)
   const className = isDisplay ? 'md-math md-math-display' : 'md-math'
   const drawn = isHalf ? null : (typeset?.(text, isDisplay) ?? null)
-  if (drawn !== null) return <span className={className}>{drawn}</span>
+  if (drawn !== null) {
+    return isDisplay ? (
+      // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
+      <span className={className} tabIndex={0}>
+        {drawn}
+      </span>
+    ) : (
+      <span className={className}>{drawn}</span>
+    )
+  }
   return <code className={`${className} md-math-source`}>{isHalf ? text : source.trim()}</code>
 })

@@ -8,7 +8,7 @@ import { typesetter } from './tex'
 const LOADING_MS = 60_000
 
 function htmlOf(text: string, open = false): string {
-  return render(<Markdown text={text} open={open} />).container.querySelector('.md')?.innerHTML ?? ''
+  return render(<Markdown text={text} open={open} />).container.querySelector('.md-part')?.innerHTML ?? ''
 }
 
 describe('an answer', () => {
@@ -44,7 +44,7 @@ describe('an answer', () => {
 
   it('has tables in a frame that can be scrolled by keyboard', () => {
     render(<Markdown text={'| a | b |\n|:--|--:|\n| 1 | 2 |'} open={false} />)
-    expect(screen.getByRole('region', { name: 'Table: a, b' }).tabIndex).toBe(0)
+    expect(screen.getByRole('group', { name: 'Table: a, b' }).tabIndex).toBe(0)
     expect(screen.getByRole('columnheader', { name: 'b' }).className).toBe('md-right')
   })
 
@@ -100,12 +100,20 @@ describe('an answer that grows', () => {
   it('keeps the elements of what is finished', () => {
     const text = 'One.\n\n- a\n- b\n\n```js\nx\n```\n\nFour'
     const { container, rerender } = render(<Markdown text={text} open={true} />)
-    const before = [...(container.querySelector('.md')?.children ?? [])]
+    const before = [...(container.querySelector('.md-part')?.children ?? [])]
     rerender(<Markdown text={`${text} and more`} open={true} />)
     rerender(<Markdown text={`${text} and more`} open={false} />)
-    const after = [...(container.querySelector('.md')?.children ?? [])]
+    const after = [...(container.querySelector('.md-part')?.children ?? [])]
     expect(after).toEqual(before)
     expect(after.at(-1)?.textContent).toBe('Four and more')
+  })
+
+  it('is in parts, none of which ends with a heading', () => {
+    const text = `${'One.\n\n'.repeat(7)}## Two\n\n${'Three.\n\n'.repeat(9)}`
+    const { container } = render(<Markdown text={text} open={true} />)
+    const parts = [...(container.querySelector('.md')?.children ?? [])]
+    expect(parts.map((part) => part.children.length)).toEqual([9, 8])
+    expect(parts[0]?.lastElementChild?.textContent).toBe('Three.')
   })
 
   it('updates an item of a list when its link is defined late', () => {

@@ -6,8 +6,8 @@ import { drawBlock } from './Blocks'
 import { type Block, BlockSplitter } from './splitter'
 import './markdown.css'
 
-/** How many finished blocks are compared as one when the answer grows. */
-const BLOCKS_IN_GROUP = 16
+/** How many blocks are compared as one when the answer grows, and are laid out only when they are near. */
+const BLOCKS_IN_PART = 8
 
 interface MarkdownProps {
   /** The answer so far. */
@@ -23,20 +23,26 @@ export const Markdown = memo(function Markdown({ text, open }: MarkdownProps): R
   const blocks = useMemo(() => splitter.feed(text, open), [splitter, text, open])
   return (
     <div className="md">
-      {groupsOf(blocks).map((group) => (
-        <Group key={group[0]?.key} blocks={group} />
+      {partsOf(blocks).map((part) => (
+        <Part key={part[0]?.key} blocks={part} />
       ))}
     </div>
   )
 })
 
-interface GroupProps {
+interface PartProps {
   blocks: readonly Block[]
 }
 
-const Group = memo(
-  function Group({ blocks }: GroupProps): ReactNode {
-    return blocks.map((block) => <Drawn key={block.key} block={block} />)
+const Part = memo(
+  function Part({ blocks }: PartProps): ReactNode {
+    return (
+      <div className="md-part">
+        {blocks.map((block) => (
+          <Drawn key={block.key} block={block} />
+        ))}
+      </div>
+    )
   },
   ({ blocks: before }, { blocks: after }) =>
     before.length === after.length && before.every((block, index) => block === after[index]),
@@ -46,9 +52,14 @@ const Drawn = memo(function Drawn({ block }: { block: Block }): ReactNode {
   return drawBlock(block.token, { live: block.live, depth: 0 })
 })
 
-function groupsOf(blocks: readonly Block[]): (readonly Block[])[] {
-  const groups: (readonly Block[])[] = []
-  for (let at = 0; at < blocks.length; at += BLOCKS_IN_GROUP)
-    groups.push(blocks.slice(at, at + BLOCKS_IN_GROUP))
-  return groups
+/** Cuts a list of blocks into parts; what follows a heading is in the same one. */
+function partsOf(blocks: readonly Block[]): (readonly Block[])[] {
+  const parts: Block[][] = []
+  let part: Block[] = []
+  for (const block of blocks) {
+    if (part.length === 0) parts.push(part)
+    part.push(block)
+    if (part.length >= BLOCKS_IN_PART && block.token.type !== 'heading') part = []
+  }
+  return parts
 }

@@ -14,8 +14,9 @@ const MAX_NAME_CHARACTERS = 100
 export function Table({ token }: { token: Tokens.Table }): ReactNode {
   const words = useWords()
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard
-    <section className="md-table" aria-label={`${words.table}: ${nameOf(token)}`} tabIndex={0}>
+    // biome-ignore lint/a11y/useSemanticElements: a fieldset is a part of a form
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
+    <div role="group" className="md-table" aria-label={`${words.table}: ${nameOf(token)}`} tabIndex={0}>
       <table>
         <thead>
           <Row cells={token.header} />
@@ -29,7 +30,7 @@ export function Table({ token }: { token: Tokens.Table }): ReactNode {
           </tbody>
         )}
       </table>
-    </section>
+    </div>
   )
 }
 

@@ -1,16 +1,20 @@
 /**
- * What the build leaves out of Mermaid: ELK, one of its layouts, which alone is a quarter of all that the page is made of.
+ * What the build leaves out of Mermaid, a third of all that the page is made of: two layouts, and a kind of diagram that
+ * is as large as the three most common ones and seldom seen.
  */
 import { readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Plugin } from 'vite'
 
-const ELK = /^\.\/elk-\w+\.mjs$/
+const LAYOUTS = /^\.\/(?:elk|swimlanes)-\w+\.mjs$/
 const DAGRE = /^dagre-\w+\.mjs$/
+const USE_CASES = /\/usecaseDiagram-\w+\.mjs$/
+const NOTHING = '\0outcrop-no-diagram'
 
 /**
- * Draws the diagrams that ask for the layout ELK with dagre, Mermaid's usual one: it does the same by itself in its
- * small edition. Fails the build where Mermaid's files no longer have these names.
+ * Draws the diagrams that ask for the layouts ELK and swimlanes with dagre, Mermaid's usual one: for ELK it does the same
+ * by itself in its small edition. Use case diagrams fail, so their source is shown. Fails the build where dagre no longer
+ * has its name.
  */
 export function leanMermaid(): Plugin {
   return {
@@ -18,10 +22,17 @@ export function leanMermaid(): Plugin {
     apply: 'build',
     enforce: 'pre',
     resolveId(source, importer) {
-      if (importer === undefined || !ELK.test(source) || !importer.includes('/mermaid/dist/')) return null
+      if (importer === undefined || !importer.includes('/mermaid/dist/')) return null
+      if (USE_CASES.test(source)) return NOTHING
+      if (!LAYOUTS.test(source)) return null
       const folder = dirname(importer)
       const dagre = readdirSync(folder).find((name) => DAGRE.test(name))
       return dagre === undefined ? this.error(`no layout dagre beside ${source}`) : join(folder, dagre)
+    },
+    load(id) {
+      return id === NOTHING
+        ? "export const diagram = null; throw new Error('this page draws no use case diagrams')"
+        : null
     },
   }
 }

@@ -1,7 +1,7 @@
 /**
  * Parts of the page that are not needed to draw it first: they are loaded right after.
  */
-import { type ComponentType, lazy, type ReactNode, Suspense } from 'react'
+import { type ComponentType, lazy, type ReactNode, Suspense, useState } from 'react'
 
 const loaders: (() => Promise<unknown>)[] = []
 
@@ -10,12 +10,19 @@ export function later<P extends object>(
   load: () => Promise<ComponentType<P>>,
   Meanwhile: ComponentType<P> = () => null,
 ): (props: P) => ReactNode {
-  loaders.push(load)
-  const Loaded = lazy(async () => ({ default: await load().catch(() => Meanwhile) }))
+  let loaded: ComponentType<P> | null = null
+  const keep = async () => {
+    loaded = await load()
+    return loaded
+  }
+  loaders.push(keep)
+  const Loading = lazy(async () => ({ default: await keep().catch(() => Meanwhile) }))
   return function Later(props: P) {
+    // What is there is drawn at once, with nothing before it; and what was drawn is not exchanged.
+    const [Part] = useState<ComponentType<P>>(() => loaded ?? Loading)
     return (
       <Suspense fallback={<Meanwhile {...props} />}>
-        <Loaded {...props} />
+        <Part {...props} />
       </Suspense>
     )
   }
@@ -23,6 +30,6 @@ export function later<P extends object>(
 
 /** Loads all parts before they are needed, once the page is drawn. Where that fails, drawing one tries again, and
  * after that does without. */
-export function loadLaterParts(): void {
-  for (const load of loaders) load().catch(() => undefined)
+export async function loadLaterParts(): Promise<void> {
+  await Promise.allSettled(loaders.map((load) => load()))
 }

@@ -1,11 +1,14 @@
 import { act, screen, within } from '@testing-library/react'
-import { expect, it, vi } from 'vitest'
+import { beforeAll, expect, it, vi } from 'vitest'
+import { loadLaterParts } from '../common/later'
 import { draw } from '../testing/draw'
 import { FakeStore } from '../testing/fakeStore'
 import { makeLibrary, makeLine, makeServer } from '../testing/samples'
 import { SideBar } from './SideBar'
 import { cutAtMarks } from './snippet'
 import { UndoToast } from './UndoToast'
+
+beforeAll(loadLaterParts)
 
 function drawSide(store = new FakeStore()) {
   store.library.set(

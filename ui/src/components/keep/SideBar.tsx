@@ -6,10 +6,11 @@ import { useReadable, useStore } from '../../chat/react'
 import { useStrings } from '../../strings'
 import { IconButton } from '../common/IconButton'
 import { Icon } from '../common/icons'
-import { ConversationList } from './ConversationList'
-import { Found } from './Found'
+import { later } from '../common/later'
 import { SearchBox } from './SearchBox'
 import { SideFoot } from './SideFoot'
+
+const Conversations = later(async () => (await import('./Conversations')).Conversations)
 
 interface SideBarProps {
   open: boolean
@@ -50,11 +51,7 @@ export function SideBar({ open, onClose, onChosen }: SideBarProps): ReactNode {
         <>
           <SearchBox text={search.text} />
           <div className="side-scroll">
-            {search.text.trim() === '' ? (
-              <ConversationList onChosen={onChosen} />
-            ) : (
-              <Found search={search} onChosen={onChosen} />
-            )}
+            <Conversations onChosen={onChosen} />
           </div>
         </>
       )}

@@ -11,7 +11,8 @@ import { IconButton } from '../common/IconButton'
 import { Ending, Waiting } from '../know/Ending'
 import { MessageFacts } from '../know/MessageFacts'
 import { Branches } from './Branches'
-import { AnswerPieces, textOf } from './Pieces'
+import { AnswerPieces } from './Pieces'
+import { textOf } from './textOf'
 
 interface AnswerViewProps {
   chatId: string

@@ -32,7 +32,7 @@ function Column({ chat }: { chat: Chat }): ReactNode {
     <div className="column">
       <div className="column-head">
         <ModelButton chat={chat} />
-        <Totals totals={chat.totals} />
+        <Totals {...chat} />
         <IconButton
           icon="close"
           label={words.chat.removeColumn(title)}

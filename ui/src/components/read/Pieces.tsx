@@ -3,9 +3,9 @@
  */
 import { memo, type ReactNode } from 'react'
 import type { Piece } from '../../chat/model'
+import { Markdown } from '../../markdown/Markdown'
 import { useStrings } from '../../strings'
 import { Icon } from '../common/icons'
-import { LazyMarkdown } from './LazyMarkdown'
 
 /** Draws the pieces of an answer in order. */
 export function AnswerPieces({ pieces }: { pieces: readonly Piece[] }): ReactNode {
@@ -15,7 +15,7 @@ export function AnswerPieces({ pieces }: { pieces: readonly Piece[] }): ReactNod
 const AnswerPiece = memo(function AnswerPiece({ piece }: { piece: Piece }): ReactNode {
   switch (piece.kind) {
     case 'text':
-      return <LazyMarkdown text={piece.text} open={piece.open} />
+      return <Markdown text={piece.text} open={piece.open} />
     case 'reasoning':
       return <Reasoning piece={piece} />
     case 'tool':
@@ -57,7 +57,7 @@ function Reasoning({ piece }: { piece: Piece & { kind: 'reasoning' } }): ReactNo
       {piece.redacted ? (
         <p className="hint">{message.redacted}</p>
       ) : (
-        <LazyMarkdown text={piece.text} open={piece.open} />
+        <Markdown text={piece.text} open={piece.open} />
       )}
     </details>
   )
@@ -88,7 +88,7 @@ function FilePiece({ piece }: { piece: Piece & { kind: 'file' } }): ReactNode {
   const { message } = useStrings()
   const name = piece.name || message.file
   if (/^image\/(png|jpeg|gif|webp)$/.test(piece.mediaType) && piece.url.startsWith('data:image/')) {
-    return <img className="picture" src={piece.url} alt={message.image(name)} />
+    return <img className="picture" src={piece.url} alt={message.image(piece.name)} />
   }
   return (
     <span className="file">
@@ -128,12 +128,4 @@ function Other({ piece }: { piece: Piece & { kind: 'other' } }): ReactNode {
       <pre>{JSON.stringify(piece.details, null, 2)}</pre>
     </details>
   )
-}
-
-/** Gives what a person would copy of a message: its words. */
-export function textOf(pieces: readonly Piece[]): string {
-  return pieces
-    .filter((piece) => piece.kind === 'text')
-    .map((piece) => piece.text)
-    .join('\n\n')
 }

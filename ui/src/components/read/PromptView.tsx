@@ -10,7 +10,8 @@ import { focusLater, focusPrompt } from '../common/focus'
 import { IconButton } from '../common/IconButton'
 import { GrowingText } from '../talk/GrowingText'
 import { Branches } from './Branches'
-import { PromptPieces, textOf } from './Pieces'
+import { PromptPieces } from './Pieces'
+import { textOf } from './textOf'
 
 interface PromptViewProps {
   chatId: string

@@ -5,8 +5,8 @@ import { type ReactNode, useEffect, useRef, useState } from 'react'
 import type { ChatMessage } from '../../chat/model'
 import { useReadable, useStore } from '../../chat/react'
 import { type Strings, useStrings } from '../../strings'
-import { textOf } from './Pieces'
 import { cutSentences } from './sentences'
+import { textOf } from './textOf'
 
 const MAX_LINES = 6
 

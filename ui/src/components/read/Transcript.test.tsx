@@ -1,11 +1,14 @@
 import { act, screen, waitFor } from '@testing-library/react'
-import { expect, it } from 'vitest'
+import { beforeAll, expect, it } from 'vitest'
 import type { ChatMessage } from '../../chat/model'
 import { useReadable } from '../../chat/react'
+import { loadLaterParts } from '../common/later'
 import { draw } from '../testing/draw'
 import { CHAT_ID, FakeStore } from '../testing/fakeStore'
 import { makeAnswer, makePrompt, makeText } from '../testing/samples'
 import { Transcript } from './Transcript'
+
+beforeAll(loadLaterParts)
 
 function Shown({ store }: { store: FakeStore }) {
   return <Transcript chat={useReadable(store.chat(CHAT_ID))} />

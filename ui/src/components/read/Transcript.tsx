@@ -1,15 +1,16 @@
 /**
  * The messages of one chat, in a region that scrolls.
  */
-import { memo, type ReactNode, useEffect, useRef } from 'react'
+import { type ReactNode, useEffect, useRef } from 'react'
 import type { Chat } from '../../chat/model'
-import { useReadable, useStore } from '../../chat/react'
+import { useStore } from '../../chat/react'
 import { useStrings } from '../../strings'
 import { Icon } from '../common/icons'
-import { AnswerView } from './AnswerView'
-import { PromptView } from './PromptView'
-import { Speech } from './Speech'
+import { later } from '../common/later'
 import { useKeepPlace, useStick } from './useStick'
+
+const Messages = later(async () => (await import('./Messages')).Messages)
+const Speech = later(async () => (await import('./Speech')).Speech)
 
 /** Draws the messages; new ones keep the end in sight for those who read there. */
 export function Transcript({ chat, label }: { chat: Chat; label?: string }): ReactNode {
@@ -29,9 +30,7 @@ export function Transcript({ chat, label }: { chat: Chat; label?: string }): Rea
         <div className="messages">
           <h2 className="unseen">{label ?? words.chat.messages}</h2>
           <Beginning chat={chat} />
-          {chat.messageIds.map((id) => (
-            <MessageView key={id} chatId={chat.id} messageId={id} busy={chat.runningId !== null} />
-          ))}
+          <Messages chat={chat} />
         </div>
       </section>
       {!atEnd && (
@@ -84,20 +83,3 @@ function Greeting({ temporary }: { temporary: boolean }): ReactNode {
     </div>
   )
 }
-
-interface MessageViewProps {
-  chatId: string
-  messageId: string
-  busy: boolean
-}
-
-/** Each message listens for itself: while one grows, the others are not drawn again. */
-const MessageView = memo(function MessageView({ chatId, messageId, busy }: MessageViewProps): ReactNode {
-  const message = useReadable(useStore().message(chatId, messageId))
-  if (message === null) return null
-  return message.role === 'user' ? (
-    <PromptView chatId={chatId} message={message} busy={busy} />
-  ) : (
-    <AnswerView chatId={chatId} message={message} busy={busy} />
-  )
-})

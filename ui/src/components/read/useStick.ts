@@ -16,7 +16,7 @@ interface Stick {
 export function useStick(box: RefObject<HTMLElement | null>): Stick {
   const [atEnd, setAtEnd] = useState(true)
   const follows = useRef(true)
-  const top = useRef(0)
+  const before = useRef({ top: 0, height: 0 })
   const toEnd = useCallback(() => {
     follows.current = true
     setAtEnd(true)
@@ -27,10 +27,13 @@ export function useStick(box: RefObject<HTMLElement | null>): Stick {
     if (!element) return
     const look = () => {
       const distance = distanceOf(element)
-      // New text may come between our own scrolling and its report: only a move upwards lets go.
-      if (element.scrollTop < top.current && distance > 2) follows.current = false
+      const { top, height } = before.current
+      const { scrollTop, scrollHeight } = element
+      // New text may come between our own scrolling and its report: only a move upwards lets go. Text that became
+      // shorter moves what is shown upwards too.
+      if (scrollTop < top && scrollHeight >= height && distance > 2) follows.current = false
       else if (distance < NEAR_PIXELS) follows.current = true
-      top.current = element.scrollTop
+      before.current = { top: scrollTop, height: scrollHeight }
       setAtEnd(follows.current)
     }
     // Who unfolds something wants to read that, not what grows below it.
