@@ -7,10 +7,11 @@ import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, ViewportSize, async_playwright, expect
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright, expect
 
 from tests.e2e.conftest import Book
 from tests.page.person import WAIT_MS
@@ -28,10 +29,21 @@ CHROMIUM_ARGUMENTS = [
 ]
 PACE = ["--first-token-ms", "50", "--tokens-per-second", "400", "--jitter", "0"]
 PATIENCE_MS = 10_000
-WIDE: ViewportSize = {"width": 1280, "height": 800}
-GONE = "responded with a status of 404"
+LOOKS: dict[str, dict[str, Any]] = {
+    "wide-light": {"viewport": {"width": 1280, "height": 800}, "color_scheme": "light"},
+    "narrow-dark": {
+        "viewport": {"width": 390, "height": 780},
+        "color_scheme": "dark",
+        "has_touch": True,
+        "is_mobile": True,
+    },
+}
 """
-What the browser says when the page asks for a conversation that was deleted a moment ago.
+How the page is looked at: at a desk, and on a phone. Each journey is made in both.
+"""
+OFFLINE = "net::ERR_INTERNET_DISCONNECTED"
+"""
+What the browser says of requests while a test keeps it offline.
 """
 
 # Without this each expectation waits five seconds, whatever the context says: less than a page waits between attempts.
@@ -131,12 +143,12 @@ async def browser() -> AsyncIterator[Browser]:
         await chromium.close()
 
 
-@pytest_asyncio.fixture(loop_scope="module")
-async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
+@pytest_asyncio.fixture(loop_scope="module", params=LOOKS)
+async def context(browser: Browser, request: pytest.FixtureRequest) -> AsyncIterator[BrowserContext]:
     """
-    Open a profile.
+    Open a profile, in each look.
     """
-    opened = await browser.new_context(viewport=WIDE, reduced_motion="reduce", locale="en-US")
+    opened = await browser.new_context(**LOOKS[request.param], reduced_motion="reduce", locale="en-US")
     opened.set_default_timeout(WAIT_MS)
     yield opened
     await opened.close()
@@ -150,4 +162,4 @@ async def page(context: BrowserContext, url: str) -> AsyncIterator[Page]:
     visit = Visit(await context.new_page())
     await visit.page.goto(url)
     yield visit.page
-    assert [one for one in visit.complaints if GONE not in one] == []
+    assert [one for one in visit.complaints if OFFLINE not in one] == []

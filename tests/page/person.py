@@ -73,6 +73,16 @@ async def ask(page: Page, text: str) -> None:
     await box.press("Enter")
 
 
+async def open_side(page: Page) -> None:
+    """
+    Show the side bar, where it is not beside the chat.
+    """
+    side = page.locator("#side")
+    if await side.get_attribute("data-open") != "true":
+        await page.get_by_role("button", name="Show conversations").click()
+        await expect(side).to_have_attribute("data-open", "true")
+
+
 async def wait_for_end(page: Page) -> None:
     """
     Wait until no answer is under way.

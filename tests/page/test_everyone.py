@@ -1,44 +1,23 @@
 """
-The page for everyone: rules of accessibility, the keyboard alone, small screens, the dark, other languages; pictures.
+The page for everyone: the keyboard alone, input methods, screen readers, the smallest screen, other languages.
+
+Rules of accessibility are in `test_states.py`, for each state of the page.
 """
 
-import os
 import re
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
+from tests.page.states.look import SIZES
+from tests.page.states.reading import SAMPLE
 from tests.support import gateway_environment, run_outcrop
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.service]
 
-ROOT = Path(__file__).parents[2]
-AXE = ROOT / "ui" / "node_modules" / "axe-core" / "axe.min.js"
-PICTURES = ROOT / "docs" / "images"
 WAIT_MS = 20_000
-SIZES: dict[str, Any] = {"wide": {"width": 1280, "height": 800}, "narrow": {"width": 360, "height": 740}}
-THEMES: dict[str, Any] = {"light": "light", "dark": "dark"}
-VARIANTS = [(size, theme) for size in SIZES for theme in THEMES]
-SAMPLE = """echo ## Two ways to read a file
-
-Both close the file, whatever happens. **The first** is what most people want:
-
-```python
-from pathlib import Path
-
-text = Path("notes.txt").read_text(encoding="utf-8")
-```
-
-| way | memory | for |
-|---|---|---|
-| `read_text` | all of it | small files |
-| a loop over lines | one line | large ones |
-
-The sum of $n$ lines is $\\sum_{i=1}^{n} l_i$."""
 
 
 @pytest.fixture(scope="module")
@@ -55,14 +34,11 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def page(request: pytest.FixtureRequest, browser: Browser, url: str) -> AsyncIterator[Page]:
+async def page(browser: Browser, url: str) -> AsyncIterator[Page]:
     """
-    Open the page in a size and a theme.
+    Open the page, and wait until it is connected.
     """
-    size, theme = getattr(request, "param", ("wide", "light"))
-    context = await browser.new_context(
-        viewport=SIZES[size], color_scheme=THEMES[theme], reduced_motion="reduce", locale="en-US", bypass_csp=True
-    )
+    context = await browser.new_context(**SIZES["wide"], reduced_motion="reduce", locale="en-US")
     context.set_default_timeout(WAIT_MS)
     opened = await context.new_page()
     await opened.goto(url)
@@ -81,61 +57,12 @@ async def ask(page: Page, text: str) -> None:
     await expect(page.locator("article.answer").last).to_have_attribute("data-state", "completed", timeout=WAIT_MS)
 
 
-async def find_faults(page: Page) -> list[str]:
-    """
-    Let axe look at the page as it is now.
-    """
-    await page.evaluate(AXE.read_text())
-    result = await page.evaluate("axe.run(document, {resultTypes: ['violations']})")
-    return [f"{each['id']}: {node['html'][:120]}" for each in result["violations"] for node in each["nodes"]]
-
-
-@pytest.mark.parametrize("page", [("wide", "dark"), ("narrow", "light")], ids=["wide", "narrow"], indirect=True)
-async def test_axe_finds_nothing_in_what_opens(page: Page) -> None:
-    """
-    Neither in the settings, nor in the list of keys, nor in the side bar with a menu open.
-    """
-    await page.get_by_role("button", name="Settings of the answer").click()
-    await expect(page.get_by_label("System prompt")).to_be_visible()
-    assert await find_faults(page) == []
-    await page.keyboard.press("Escape")
-    await ask(page, "emulate 5 tokens")
-    await page.keyboard.press("Control+/")
-    await expect(page.get_by_role("dialog")).to_contain_text("Stop the answer")
-    assert await find_faults(page) == []
-    await page.keyboard.press("Escape")
-    if not await page.locator("#side").evaluate("side => side.dataset.open === 'true'"):
-        await page.locator('[aria-controls="side"]').first.click()
-    await page.get_by_role("button", name=re.compile("^Actions for")).first.click()
-    await expect(page.get_by_role("menu")).to_be_visible()
-    assert await find_faults(page) == []
-
-
-@pytest.mark.parametrize("page", VARIANTS, ids=["-".join(each) for each in VARIANTS], indirect=True)
-async def test_axe_finds_nothing(page: Page, request: pytest.FixtureRequest) -> None:
-    """
-    Neither in a new chat, nor in one with Markdown, nor in a dialog; and nothing scrolls sideways.
-    """
-    assert await find_faults(page) == []
-    await ask(page, SAMPLE)
-    await expect(page.locator(".md table")).to_be_visible()
-    assert await find_faults(page) == []
-    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    if os.environ.get("OUTCROP_SCREENSHOTS") == "1":
-        PICTURES.mkdir(exist_ok=True)
-        await page.screenshot(path=PICTURES / f"{request.node.callspec.id}.png")
-    await page.keyboard.press("Escape")
-    await page.locator(".model-button").first.click()
-    await expect(page.get_by_role("combobox")).to_be_visible()
-    assert await find_faults(page) == []
-
-
 async def test_the_smallest_screen(page: Page) -> None:
     """
     At 320 pixels everything is there, and nothing scrolls sideways.
     """
     await page.set_viewport_size({"width": 320, "height": 600})
-    await ask(page, SAMPLE)
+    await ask(page, f"echo {SAMPLE}")
     assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     await expect(page.get_by_role("textbox", name="Prompt", exact=True)).to_be_in_viewport()
 

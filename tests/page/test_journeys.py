@@ -4,15 +4,13 @@ The page as a person uses it, against a real gateway: what is shown at the end i
 
 import asyncio
 import re
-import signal
-from pathlib import Path
+import secrets
 
 import pytest
 from playwright.async_api import BrowserContext, Page, expect
 
 from tests.e2e.conftest import Book
-from tests.page.person import LONG, WAIT_MS, Relay, ask, in_book, shown, wait_for_end
-from tests.support import gateway_environment, run_outcrop
+from tests.page.person import LONG, ask, in_book, open_side, shown, wait_for_end
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.service]
 
@@ -61,18 +59,6 @@ async def test_versions(page: Page, book: Book) -> None:
     assert len(await asyncio.to_thread(book.calls)) == 3
 
 
-async def test_a_reload_in_mid_answer(page: Page, book: Book) -> None:
-    """
-    Nothing is lost and nothing doubled: the answer goes on in the new page, and ends as the book's.
-    """
-    await ask(page, LONG)
-    await expect(page.locator("article.answer .md").first).to_be_visible()
-    await page.reload()
-    await wait_for_end(page)
-    assert await shown(page) == await in_book(book)
-    assert len(await asyncio.to_thread(book.calls)) == 1
-
-
 async def test_two_tabs(context: BrowserContext, page: Page, book: Book) -> None:
     """
     A second tab of the same chat shows the answer while it is written, and the same end.
@@ -88,71 +74,35 @@ async def test_two_tabs(context: BrowserContext, page: Page, book: Book) -> None
     assert await shown(page) == await shown(other) == await in_book(book)
 
 
-async def test_a_lost_network(context: BrowserContext, url: str, book: Book) -> None:
-    """
-    The connection says that it is lost, and goes on where it was when the network is back.
-    """
-    relay = Relay(int(url.rpartition(":")[2]))
-    await relay.start()
-    page = await context.new_page()
-    await page.goto(relay.url)
-    await ask(page, LONG)
-    await expect(page.locator("article.answer .md").first).to_be_visible()
-    await relay.cut()
-    await expect(page.locator('.connection[data-phase="waiting"]')).to_be_visible(timeout=WAIT_MS)
-    await relay.start()
-    await wait_for_end(page)
-    assert await shown(page) == await in_book(book)
-    assert len(await asyncio.to_thread(book.calls)) == 1
-    await relay.cut()
-
-
-async def test_a_killed_server(context: BrowserContext, emulator: str, book: Book, tmp_path: Path) -> None:
-    """
-    After kill -9 the answer is interrupted, with a true prefix on the screen; the chat goes on with the next server.
-    """
-    environ = gateway_environment(emulator, database_url=str(tmp_path / "outcrop.db"))
-    page = await context.new_page()
-    with run_outcrop("serve", "--port", "0", environ=environ) as (process, url):
-        await page.goto(url)
-        await ask(page, LONG)
-        await expect(page.locator("article.answer .md").first).to_be_visible()
-        process.send_signal(signal.SIGKILL)
-    with run_outcrop("serve", "--port", url.rpartition(":")[2], environ=environ):
-        await expect(page.locator("article.answer")).to_contain_text("interrupted")
-        assert (await in_book(book)).startswith(await shown(page))
-        await ask(page, "emulate 12 tokens")
-        await expect(page.locator("article.answer")).to_have_count(2)
-        await wait_for_end(page)
-        assert await shown(page) == await in_book(book)
-
-
 async def test_conversations_are_kept(page: Page, book: Book) -> None:
     """
     A chat is found by its words, renamed, deleted and taken back.
     """
     await ask(page, "zirconium is the word")
     await wait_for_end(page)
+    metal = f"A metal {secrets.token_hex(4)}"
+    await open_side(page)
     search = page.get_by_role("textbox", name="Search conversations")
     await search.fill("zirconium")
     await expect(page.locator("mark").first).to_have_text("zirconium")
     await search.fill("")
     await page.get_by_role("button", name="Actions for “zirconium is the word”").first.click()
     await page.get_by_role("menuitem", name="Rename").click()
-    await page.get_by_role("textbox", name="New title").fill("A metal")
+    await page.get_by_role("textbox", name="New title").fill(metal)
     await page.get_by_role("textbox", name="New title").press("Enter")
-    await expect(page.get_by_role("link", name="A metal")).to_be_visible()
-    await page.get_by_role("button", name="Actions for “A metal”").click()
+    await expect(page.get_by_role("link", name=metal)).to_be_visible()
+    await page.get_by_role("button", name=f"Actions for “{metal}”").click()
     await page.get_by_role("menuitem", name="Delete").click()
-    await expect(page.get_by_role("link", name="A metal")).to_have_count(0)
+    await expect(page.get_by_role("link", name=metal)).to_have_count(0)
     await page.get_by_role("button", name="Undo").click()
-    await expect(page.get_by_role("link", name="A metal")).to_be_visible()
+    await expect(page.get_by_role("link", name=metal)).to_be_visible()
 
 
 async def test_a_temporary_chat_leaves_nothing(page: Page, book: Book) -> None:
     """
     It is answered, knows what was said, and is in no list.
     """
+    await open_side(page)
     await page.get_by_role("button", name="Temporary chat").click()
     await ask(page, "a secret metal")
     await wait_for_end(page)
@@ -161,13 +111,17 @@ async def test_a_temporary_chat_leaves_nothing(page: Page, book: Book) -> None:
     await wait_for_end(page)
     assert "asecretmetal" in await shown(page)
     await page.goto("/".join(page.url.split("/")[:3]))
+    await open_side(page)
     await expect(page.get_by_role("link", name="a secret metal")).to_have_count(0)
 
 
 async def test_two_models_side_by_side(page: Page, book: Book) -> None:
     """
-    One prompt is answered by both, each in its column.
+    One prompt is answered by both, each in its column, on one socket.
     """
+    sockets: list[str] = []
+    page.on("websocket", lambda socket: sockets.append(socket.url))
+    await page.reload()
     await page.get_by_role("button", name="Compare with another model").click()
     await page.get_by_role("combobox").fill("haiku")
     await page.get_by_role("combobox").press("Enter")
@@ -175,6 +129,7 @@ async def test_two_models_side_by_side(page: Page, book: Book) -> None:
     await expect(page.locator("article.answer")).to_have_count(2)
     await wait_for_end(page)
     assert len({call["model"] for call in await asyncio.to_thread(book.calls)}) == 2
+    assert len(sockets) == 1
 
 
 async def test_a_failure_says_what_helps(page: Page, book: Book) -> None:

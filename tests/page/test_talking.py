@@ -133,6 +133,27 @@ async def test_a_picture_goes_along(page: Page, book: Book, way: str) -> None:
     assert (await asyncio.to_thread(book.calls))[0]["outcome"] == "completed"
 
 
+async def test_the_largest_files_that_fit_are_sent(page: Page, book: Book) -> None:
+    """
+    Pictures and documents of the largest size that Bedrock takes arrive whole, several at once, and are kept.
+    """
+    await choose_model(page, "haiku")
+    large, other = (
+        FilePayload(name=name, mimeType="image/png", buffer=PICTURE["buffer"] + bytes(3_749_000))
+        for name in ("large.png", "other.png")
+    )
+    text: FilePayload = {"name": "long.txt", "mimeType": "text/plain", "buffer": b"one line\n" * 490_000}
+    await page.locator('input[type="file"][multiple]').set_input_files([large, other, text])
+    await expect(page.get_by_role("button", name="Remove long.txt")).to_be_visible()
+    await ask(page, "What are these?")
+    await wait_for_end(page)
+    [call] = await asyncio.to_thread(book.calls)
+    assert call["outcome"] == "completed"
+    await page.reload()
+    await expect(page.locator("article.prompt").get_by_role("img")).to_have_count(2)
+    await expect(page.locator("article.prompt")).to_contain_text("long.txt")
+
+
 async def test_files_that_cannot_be_sent_are_named(page: Page) -> None:
     """
     A kind that no model takes, and a picture that is too large, are refused in words; the rest is taken.

@@ -134,7 +134,7 @@ function Composer({ chats }: { chats: readonly Chat[] }): ReactNode {
       <PromptBox key={first?.id} chats={chats} />
       <div className="status-line">
         <ConnectionBadge />
-        {chats.length === 1 && first && <Totals totals={first.totals} />}
+        {chats.length === 1 && first && <Totals {...first} />}
       </div>
     </div>
   )

@@ -23,6 +23,8 @@ export class ChatEntry {
   request: AnswerRequest | null = null
   /** The ETag of the copy that was read last, while nothing was added to it here. */
   etag: string | null = null
+  /** Whether it is being deleted: nothing of it is asked for any more. */
+  isLeaving = false
   /** How often an answer was begun here: what was read before that is not news. */
   begun = 0
   /** How often in a row an answer of it had to be looked for anew. */

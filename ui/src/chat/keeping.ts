@@ -28,6 +28,9 @@ export class Keeping {
 
   /** Deletes a conversation, and offers to take that back. */
   async remove(chatId: string): Promise<void> {
+    const entry = this.#core.entries.get(chatId)
+    // The server tells of the deletion before it answers.
+    if (entry) entry.isLeaving = true
     await this.#core.attempt(async () => {
       const line = this.#library.find(chatId)
       const removed = await this.#core.api.remove(chatId)
@@ -35,6 +38,7 @@ export class Keeping {
       this.#leave(chatId)
       await this.#tell(chatId)
     })
+    if (entry) entry.isLeaving = false
   }
 
   /** Takes the last deletion back. */

@@ -130,6 +130,18 @@ describe('keeping', () => {
     expect(api.asked('POST /api/conversations/b/restore')).toEqual([])
   })
 
+  it('asks for nothing of a chat that is being deleted, whoever speaks of it', async () => {
+    await open({ path: '/c/a' })
+    const before = api.asked('GET /api/conversations/a').length
+    api.on('DELETE /api/conversations/a', () => {
+      bench.net.last.event('conversation-changed', { chatId: 'a' })
+      return { body: conversation('a') }
+    })
+    await bench.store.remove('a')
+    expect(api.asked('GET /api/conversations/a')).toHaveLength(before)
+    expect(bench.chatId).not.toBe('a')
+  })
+
   it('says it when something could not be changed', async () => {
     await open({ path: '/c/a' })
     api.refuse('DELETE /api/conversations/a', 404, 'not_found', 'there is no such conversation')

@@ -71,7 +71,7 @@ export class Refreshing {
 
   #readAgain(entry: ChatEntry): void {
     const { load } = entry.cell.get()
-    const isThere = load !== 'new' && load !== 'loading'
+    const isThere = load !== 'new' && load !== 'loading' && !entry.isLeaving
     if (isThere && !entry.request && !this.#core.keepsNothing(entry)) void this.#reading.read(entry)
   }
 

@@ -8,6 +8,7 @@ import { useStrings } from '../../strings'
 import { AddColumn } from '../talk/AddColumn'
 import { ModelButton } from '../talk/ModelButton'
 import { IconButton } from './IconButton'
+import { Icon } from './icons'
 
 interface TopBarProps {
   chats: readonly Chat[]
@@ -37,9 +38,10 @@ export function TopBar({ chats, sideOpen, onSide }: TopBarProps): ReactNode {
       <h1 className="unseen">{first?.title || words.chat.untitled}</h1>
       {chats.length === 1 && first && <ModelButton chat={first} />}
       {first?.temporary && (
-        <span className="temporary" title={words.chat.temporaryHint}>
-          {words.chat.temporary}
-        </span>
+        <p className="temporary" title={words.chat.temporaryHint}>
+          <Icon name="ghost" />
+          <span>{words.chat.temporary}</span>
+        </p>
       )}
       <span className="gap" />
       <AddColumn />

@@ -12,13 +12,15 @@ import { ConversationRow } from './ConversationRow'
 export function ConversationList({ onChosen }: { onChosen: () => void }): ReactNode {
   const store = useStore()
   const library = useReadable(store.library)
+  const connection = useReadable(store.connection)
   const { side } = useStrings()
   const { load, failure, pinned, recent, hasMore } = library
   const isEmpty = pinned.length === 0 && recent.length === 0
   return (
     <>
       {load === 'loading' && isEmpty && <p className="hint side-hint">{side.loading}</p>}
-      {load === 'failed' && (
+      {/* What the whole page is refused for is said once, where something can be done. */}
+      {load === 'failed' && connection.phase !== 'refused' && (
         <p className="hint side-hint danger" role="alert">
           {failure}
         </p>

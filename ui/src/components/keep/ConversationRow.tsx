@@ -57,11 +57,17 @@ function listActions(
   const isPinned = line.pinnedAt !== null
   return [
     { icon: 'edit', label: side.rename, run: rename },
-    { icon: 'pin', label: isPinned ? side.unpin : side.pin, run: () => void store.pin(line.id, !isPinned) },
+    { icon: 'pin', label: isPinned ? side.unpin : side.pin, run: () => void pin(store, line.id, !isPinned) },
     { icon: 'download', label: side.exportMarkdown, run: () => void save(store, line.id, 'markdown') },
     { icon: 'download', label: side.exportJson, run: () => void save(store, line.id, 'json') },
     { icon: 'remove', label: side.remove, danger: true, run: () => void remove(store, line.id) },
   ]
+}
+
+/** The line goes to another part of the list, and the focus with it. */
+async function pin(store: ChatStore, chatId: string, wanted: boolean): Promise<void> {
+  await store.pin(chatId, wanted)
+  focusLater(() => document.querySelector<HTMLElement>(`.line a[href="/c/${encodeURIComponent(chatId)}"]`))
 }
 
 /** The line goes away with what had the focus: it goes to the button that takes the deletion back. */

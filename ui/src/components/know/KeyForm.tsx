@@ -1,9 +1,10 @@
 /**
  * Asks for the key of a server that wants one.
  */
-import { type FormEvent, type ReactNode, useId, useState } from 'react'
+import { type FormEvent, type ReactNode, useEffect, useId, useRef, useState } from 'react'
 import { useReadable, useStore } from '../../chat/react'
 import { useStrings } from '../../strings'
+import { focusPrompt } from '../common/focus'
 
 /** Draws the form while the server refuses this page; else nothing. */
 export function KeyForm(): ReactNode {
@@ -11,7 +12,13 @@ export function KeyForm(): ReactNode {
   const state = useReadable(store.connection)
   const { know } = useStrings()
   const [key, setKey] = useState('')
+  const [tried, setTried] = useState(false)
+  const box = useRef<HTMLInputElement>(null)
   const id = useId()
+  // While the key is tried the form is away; who has to enter another one goes on there.
+  useEffect(() => {
+    if (tried && state.phase === 'refused') box.current?.focus()
+  }, [tried, state.phase])
   if (state.phase !== 'refused') return null
   if (state.code !== 'key_required') {
     return (
@@ -24,12 +31,15 @@ export function KeyForm(): ReactNode {
     event.preventDefault()
     store.enterKey(key)
     setKey('')
+    setTried(true)
+    focusPrompt()
   }
   return (
     <form className="key-form" onSubmit={submit}>
       <label htmlFor={id}>{know.keyNeeded}</label>
       <div className="row">
         <input
+          ref={box}
           id={id}
           type="password"
           required
@@ -45,7 +55,7 @@ export function KeyForm(): ReactNode {
         </button>
       </div>
       <p id={`${id}-hint`} className="hint">
-        {state.reason ? `${state.reason}. ` : ''}
+        {tried && state.reason ? `${state.reason}. ` : ''}
         {know.keyHint}
       </p>
     </form>

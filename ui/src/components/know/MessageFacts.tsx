@@ -8,6 +8,9 @@ import { formatCost, formatCount, formatSeconds, tokensPerSecond } from '../../s
 
 type Line = [name: string, value: string]
 
+// A fact goes to the next line whole.
+const NO_BREAK = '\u00a0'
+
 /** Draws one line with the most telling facts, which opens to all of them. */
 export function MessageFacts({ message }: { message: ChatMessage }): ReactNode {
   const words = useStrings()
@@ -15,8 +18,9 @@ export function MessageFacts({ message }: { message: ChatMessage }): ReactNode {
   const { usage, costUsd, ttftMs, durationMs } = message
   if (!usage && durationMs === undefined) return null
   const pace = usage ? tokensPerSecond(usage.outputTokens, ttftMs, durationMs) : null
+  const tokens = usage ? usage.inputTokens + usage.outputTokens : 0
   const short = [
-    usage && words.facts.tokens(formatCount(usage.inputTokens + usage.outputTokens, language)),
+    usage && (tokens > 0 || costUsd !== undefined) && words.facts.tokens(formatCount(tokens, language)),
     costUsd !== undefined && formatCost(costUsd, language),
     ttftMs !== undefined && `${words.facts.first} ${formatSeconds(ttftMs, language, words)}`,
     pace !== null && words.facts.perSecond(formatCount(Math.round(pace), language)),
@@ -24,8 +28,14 @@ export function MessageFacts({ message }: { message: ChatMessage }): ReactNode {
   return (
     <details className="facts">
       <summary>
-        <span className="unseen">{words.message.details}: </span>
-        {short.join(' · ')}
+        {short.length === 0 ? (
+          words.message.details
+        ) : (
+          <>
+            <span className="unseen">{words.message.details}: </span>
+            {short.map((part) => part.replaceAll(' ', NO_BREAK)).join(' · ')}
+          </>
+        )}
       </summary>
       <dl>
         {listFacts(message, words, language).map(([name, value]) => (

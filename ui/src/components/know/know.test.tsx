@@ -57,6 +57,18 @@ it('asks for a key where one is needed, and forgets what was typed', async () =>
   expect(field.value).toBe('')
 })
 
+it('says why a key was refused to whom entered one, and leaves them there', async () => {
+  const store = new FakeStore()
+  store.connection.set({ phase: 'refused', code: 'key_required', reason: 'send a header' })
+  const { user } = draw(<KeyForm />, { store })
+  expect(screen.queryByText(/send a header/)).toBeNull()
+  await user.type(screen.getByLabelText('This server wants a key'), 'wrong{Enter}')
+  act(() => store.connection.set({ phase: 'connecting' }))
+  act(() => store.connection.set({ phase: 'refused', code: 'key_required', reason: 'it is not known' }))
+  expect(screen.getByText(/it is not known\./)).toBeTruthy()
+  expect(document.activeElement).toBe(screen.getByLabelText('This server wants a key'))
+})
+
 it('says why the server refuses, where no key helps', () => {
   const store = new FakeStore()
   store.connection.set({ phase: 'refused', code: 'not_allowed', reason: 'this key may not chat' })
@@ -81,13 +93,14 @@ it('shows a notice until it is closed', async () => {
 
 it('sums up a conversation as the language writes numbers', () => {
   const totals = { inputTokens: 1200, outputTokens: 300, costUsd: 0.5, messages: 2 }
-  const { container } = draw(<Totals totals={totals} />, { words: de })
+  const { container } = draw(<Totals totals={totals} hasMore={false} />, { words: de })
   expect(container.textContent?.replaceAll(/\s/g, ' ')).toBe('Diese Unterhaltung: 1.500 Tokens, 0,50 $')
 })
 
-it('says nothing of a cost that is not known', () => {
-  const { container } = draw(
-    <Totals totals={{ inputTokens: 1, outputTokens: 1, costUsd: null, messages: 2 }} />,
-  )
+it('says nothing of a cost that is not known, and that older messages come on top', () => {
+  const totals = { inputTokens: 1, outputTokens: 1, costUsd: null, messages: 2 }
+  const { container, rerender } = draw(<Totals totals={totals} hasMore={false} />)
   expect(container.textContent).toBe('This conversation: 2 tokens')
+  rerender(<Totals totals={totals} hasMore={true} />)
+  expect(container.textContent).toBe('This conversation: more than 2 tokens')
 })

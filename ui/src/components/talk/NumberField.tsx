@@ -17,7 +17,6 @@ export function NumberField({ name, value, onChange }: NumberFieldProps): ReactN
   const id = useId()
   const [text, setText] = useState(value === undefined ? '' : String(value))
   const isWrong = parseNumber(text, name) === null
-  const hint = isWrong ? words.wrong(text) : hintOf(name, words)
   const change = (next: string) => {
     setText(next)
     const parsed = parseNumber(next, name)
@@ -33,11 +32,16 @@ export function NumberField({ name, value, onChange }: NumberFieldProps): ReactN
         placeholder={words.modelDefault}
         value={text}
         aria-invalid={isWrong}
-        aria-describedby={`${id}-hint`}
+        aria-describedby={isWrong ? `${id}-wrong ${id}-hint` : `${id}-hint`}
         onChange={(event) => change(event.target.value)}
       />
-      <p id={`${id}-hint`} className={isWrong ? 'hint danger' : 'hint'}>
-        {hint}
+      {isWrong && (
+        <p id={`${id}-wrong`} className="hint danger">
+          {words.wrong(text)}
+        </p>
+      )}
+      <p id={`${id}-hint`} className="hint">
+        {hintOf(name, words)}
       </p>
     </div>
   )

@@ -27,6 +27,7 @@ it('names a number that is out of range, and does not take it', async () => {
   const { user, store } = drawDialog()
   await user.type(screen.getByLabelText('Top P'), '3')
   expect(screen.getByText('3 is not in this range.')).toBeTruthy()
+  expect(screen.getByText('0 to 1')).toBeTruthy()
   expect(store.params.get()).toEqual({ stream: true })
 })
 

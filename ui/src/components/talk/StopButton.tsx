@@ -1,10 +1,11 @@
 /**
  * Stops the answers that are being made.
  */
-import type { ReactNode } from 'react'
+import { type ReactNode, useLayoutEffect, useRef } from 'react'
 import type { Chat } from '../../chat/model'
 import { useStore } from '../../chat/react'
 import { useStrings } from '../../strings'
+import { focusPrompt } from '../common/focus'
 import { Icon } from '../common/icons'
 import { useReadables } from '../common/useReadables'
 
@@ -15,8 +16,17 @@ export function StopButton({ chats }: { chats: readonly Chat[] }): ReactNode {
   const running = chats.filter((chat) => chat.runningId !== null)
   const answers = useReadables(running.map((chat) => store.message(chat.id, chat.runningId ?? '')))
   const stopping = answers.length > 0 && answers.every((answer) => answer?.stopping === true)
+  const own = useRef<HTMLButtonElement>(null)
+  // When the answers have ended the button goes away, and the focus with it.
+  useLayoutEffect(() => {
+    const button = own.current
+    return () => {
+      if (button !== null && button === document.activeElement) requestAnimationFrame(focusPrompt)
+    }
+  }, [])
   return (
     <button
+      ref={own}
       type="button"
       className="send stop"
       aria-disabled={stopping}
