@@ -1,10 +1,11 @@
 """
-Claim: for each token of an answer, our page's scripts, styles and layout take at most half the time of streamdown's.
+Claim: for each token of an answer, our page keeps the browser's main thread at most half as long as streamdown does.
 
 The page of `ui/bench` draws the same answer in several ways, in a real Chromium: ours, streamdown, react-markdown
 (which reads and draws the whole message for each token), and plain paragraphs, about the least that a page can do.
-Chromium itself counts what the main thread did for each token; what it does where nothing is drawn is subtracted. "All"
-adds what the browser does for any change on a page, such as to paint and to hand it to the screen.
+Chromium itself counts what the main thread did for each token; what it does where nothing is drawn is subtracted. The
+first columns are scripts, styles and layout; "all" adds what the browser does for any change on a page, such as to paint
+and to hand it to the screen. The claim is held against both.
 """
 
 import argparse
@@ -205,7 +206,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"\nmain thread, for each of {options.tokens} tokens x {options.rounds} rounds after what is shown already\n")
     heads = ("way", "shown", "ms/token", "p99", "× streamdown", "all, ms/token", "× streamdown")
     print(format_table(heads, rows, names=2))
-    return 0 if all(float(row[4]) <= TARGET_RATIO for row in rows if row[0] == "outcrop") else 1
+    ratios = [float(row[at]) for row in rows if row[0] == "outcrop" for at in (4, 6)]
+    return 0 if max(ratios) <= TARGET_RATIO else 1
 
 
 if __name__ == "__main__":
