@@ -4,7 +4,7 @@ Claim: for each token of an answer, our page keeps the browser's main thread at 
 The page of `ui/bench` draws the same answer in several ways, in a real Chromium: ours, streamdown, react-markdown
 (which reads and draws the whole message for each token), and plain paragraphs, about the least that a page can do.
 Chromium itself counts what the main thread did for each token; what it does where nothing is drawn is subtracted. The
-first columns are scripts, styles and layout; "all" adds what the browser does for any change on a page, such as to paint
+first columns are scripts, styles and layout; "all" adds what the browser does for any change on a page, as to paint
 and to hand it to the screen. The claim is held against both.
 """
 
