@@ -76,9 +76,14 @@ async def test_a_full_disk(emulator: str, small_disk: Path) -> None:
         refused = say(url, "refused", message("hello", "u1"))
         assert (refused.status, refused.error["code"]) == (503, "storage")
         assert "no room" in refused.error["message"]
+        answer_id = open_kept(url, "running").json["messages"][-1]["id"]
+        early = say(url, "running", message("and then?", "u2"), parentId=answer_id)
+        assert (early.status, early.error["retryable"]) == (503, True)
+        assert "not kept yet" in early.error["message"]
         assert len(book.calls()) == made
         filler.unlink()
         assert await _until_settled(url, "running") == ("failed", text_of(await _whole(book)))
+        assert say(url, "running", message("and then?", "u2"), parentId=answer_id).status == 200
         assert say(url, "after", message("hello", "u1")).status == 200
         assert open_kept(url, "before").json["messages"][-1]["parts"][-1]["text"] == kept
     assert check_file(path) == []

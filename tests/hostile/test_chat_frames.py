@@ -24,7 +24,7 @@ def gateway() -> Iterator[tuple[Process, str]]:
     """
     Run a gateway with a small limit for frames.
     """
-    environ = {"OUTCROP_MAX_CONVERSATION_BYTES": str(FRAME_LIMIT), "OUTCROP_MAX_UNSENT_BYTES": "20000"}
+    environ = {"OUTCROP_MAX_REQUEST_BYTES": str(FRAME_LIMIT), "OUTCROP_MAX_UNSENT_BYTES": "20000"}
     pace = ["--first-token-ms", "0", "--tokens-per-second", "200"]
     with run_outcrop("serve", "--port", "0", "--emulate", *pace, environ=environ) as running:
         yield running

@@ -90,7 +90,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
         name: unique, for clients that are generated.
         summary: one line; `says` may add a paragraph.
         query: a struct of what may stand in the query; nothing else may.
-        body: a struct, where a JSON body is taken, of at most `max_body_bytes`.
+        body: a struct, where a JSON body is taken, of at most `max_body_bytes`; `body_name` is what errors call it.
         errors: kinds of errors besides those that every operation has.
         headers: request headers that mean something here: name → what.
     """
@@ -106,6 +106,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     says: str = ""
     query: type[msgspec.Struct] | None = None
     body: type[msgspec.Struct] | None = None
+    body_name: str = "body"
     max_body_bytes: int = MAX_BODY_BYTES
     errors: tuple[type[OutcropError], ...] = ()
     headers: Mapping[str, str] = {}
@@ -144,7 +145,7 @@ class ApiEndpoint:
         body = None
         if operation.body is not None:
             require_json(request)
-            body = _decode(await read_body(request, operation.max_body_bytes), operation.body)
+            body = _decode(await read_body(request, operation.max_body_bytes), operation.body, operation.body_name)
         return Call(request=request, owner=owner, names=names, query=query, body=body)
 
 
@@ -177,13 +178,13 @@ def _read_query(request: Request, declared: type[msgspec.Struct] | None) -> Any:
         raise RequestError(f"the query is wrong: {_explain(error)}") from error
 
 
-def _decode(content: bytes, declared: type[msgspec.Struct]) -> Any:
+def _decode(content: bytes, declared: type[msgspec.Struct], name: str) -> Any:
     try:
         return msgspec.json.decode(content, type=declared)
     except msgspec.ValidationError as error:
-        raise RequestError(f"the body is wrong: {_explain(error)}") from error
+        raise RequestError(f"the {name} is wrong: {_explain(error)}") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise RequestError("the body is not JSON") from error
+        raise RequestError(f"the {name} is not JSON") from error
 
 
 def _explain(error: msgspec.ValidationError) -> str:

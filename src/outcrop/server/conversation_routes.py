@@ -179,6 +179,7 @@ class ConversationRoutes:
             summary="Put a conversation in that was taken out as JSON; it gets another id where its own is taken",
             serve=self.put_in,
             body=Archive,
+            body_name="exported conversation",
             max_body_bytes=MAX_ARCHIVE_BYTES,
             given={201: Given(says="the new conversation", type=ConversationJson)},
             errors=(UnknownConversation,),

@@ -9,7 +9,7 @@ from outcrop.types import MessageStart, MessageStop, TextDelta, TextPart, Usage
 from tests.commands.kept import stored
 from tests.page.states.scene import Scene
 
-_MODEL = "claude-sonnet-4-6"
+_MODEL = "anthropic.claude-sonnet-4-6"
 _OTHERS = ("Rivers of Iceland", "A name for the new cat", "Why is my query slow?")
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import Page, ViewportSize
+from playwright.async_api import Page, ViewportSize, expect
 
 ROOT = Path(__file__).parents[3]
 AXE = ROOT / "ui" / "node_modules" / "axe-core" / "axe.min.js"
@@ -92,6 +92,8 @@ class Looker:
         """
         for only, theme in ((None, "light"), (_OF_COLOUR, "dark")):
             await self.page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]  # a literal, in a tuple
+            # Diagrams are drawn anew in the other theme.
+            await expect(self.page.locator(".md-frame-waiting")).to_have_count(0)
             self._note(state, theme, await find_faults(self.page, only))
             await self.take_picture(state, theme)
         await self.page.emulate_media(color_scheme="light")

@@ -20,8 +20,9 @@ export function MessageFacts({ message }: { message: ChatMessage }): ReactNode {
   const pace = usage ? tokensPerSecond(usage.outputTokens, ttftMs, durationMs) : null
   const tokens = usage ? usage.inputTokens + usage.outputTokens : 0
   const short = [
-    usage && (tokens > 0 || costUsd !== undefined) && words.facts.tokens(formatCount(tokens, language)),
-    costUsd !== undefined && formatCost(costUsd, language),
+    tokens > 0 && words.facts.tokens(formatCount(tokens, language)),
+    // A cost of nothing says something only of an answer.
+    costUsd !== undefined && (costUsd > 0 || tokens > 0) && formatCost(costUsd, language),
     ttftMs !== undefined && `${words.facts.first} ${formatSeconds(ttftMs, language, words)}`,
     pace !== null && words.facts.perSecond(formatCount(Math.round(pace), language)),
   ].filter((part) => typeof part === 'string')
