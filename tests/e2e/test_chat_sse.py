@@ -128,7 +128,7 @@ async def test_a_failure_within_the_answer_is_told_in_parts(url: str, book: Book
         (b"{", {}, 400, "invalid_request"),
         (b"[" * 100_000, {}, 400, "invalid_request"),
         (b"\xff", {}, 400, "invalid_request"),
-        (b"x" * 5_000_000, {}, 413, "too_large"),
+        (b"x" * 26_000_000, {}, 413, "too_large"),
         (chat_body("hello", model="nosuchmodel"), {}, 404, "unknown_model"),
         (chat_body("hello", "x" * 10_000), {}, 400, "invalid_request"),
         (chat_body("hello", "a\nb"), {}, 400, "invalid_request"),
@@ -162,14 +162,15 @@ def test_a_form_of_another_site_can_not_stop(url: str, path: str) -> None:
 
 async def test_nothing_is_left_over(url: str, book: Book, gateway: tuple[Process, str]) -> None:
     """
-    A second round of fifty readers that vanish in mid-answer leaves the gateway no more files than the first.
+    A second round of fifty readers that vanish in mid-answer leaves nothing behind in the gateway.
     """
-    # The first round's connections to Bedrock stay in the pool; the second one uses them.
+    # The first round's connections to Bedrock stay in the pool; the second one uses them, and on a machine that is slow
+    # then a few more. A reader that left something behind would count fifty times.
     await vanish_fifty_times(url, book, "first")
     before = gateway[0].count_files()
     await vanish_fifty_times(url, book, "second")
     async with asyncio.timeout(20):
-        while gateway[0].count_files() > before + 4:
+        while gateway[0].count_files() > before + 25:
             await asyncio.sleep(0.05)
 
 
