@@ -176,7 +176,7 @@ def test_a_refresh_without_credentials_is_one_sentence(run: RunInPipe) -> None:
     environ = {"AWS_REGION": "eu-west-1", "AWS_ENDPOINT_URL_BEDROCK": "http://127.0.0.1:9"}
     done = run("models", "--refresh", environ=environ)
     assert done.returncode == 1
-    assert re.fullmatch(r"outcrop: there are no usable aws credentials: [^\n]+\n", done.stderr.decode())
+    assert re.fullmatch(r"outcrop: there are no usable AWS credentials: [^\n]+\n", done.stderr.decode())
 
 
 @pytest.mark.parametrize(
