@@ -80,7 +80,7 @@ async def test_a_file_that_is_no_conversation(context: BrowserContext, url: str,
         await page.get_by_role("button", name="Import a conversation").click()
     await (await choosing.value).set_files(target)
     notice = page.locator(".toast.failed")
-    await expect(notice).to_contain_text("The exported conversation is wrong")
+    await expect(notice).to_contain_text("exported conversation is wrong")
     await notice.get_by_role("button", name="Close").click()
     await expect(notice).to_have_count(0)
 
