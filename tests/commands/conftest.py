@@ -73,10 +73,10 @@ class OnTerminal:
 
     def interrupt(self, text: str) -> None:
         """
-        Press Ctrl-C, and wait until a text is shown.
+        Press Ctrl-C at the prompt, and wait until a text is shown.
 
         Python's readline can miss a signal that comes between the prompt and its own wait for a key, which no human
-        is quick enough for, but a test is: then Ctrl-C is pressed again.
+        is quick enough for, but a test is: then Ctrl-C is pressed again. In an answer once is enough.
         """
         for _ in range(3):
             self.type(CTRL_C)

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from outcrop.commands.chat.link import make_visible
-from tests.commands.conftest import CTRL_D, ENTER, PATIENCE_SECONDS, StartInTerminal
+from tests.commands.conftest import CTRL_C, CTRL_D, ENTER, PATIENCE_SECONDS, StartInTerminal
 from tests.support import gateway_environment, run_outcrop
 
 STOPPED = "stopped; the conversation goes on"
@@ -61,7 +61,8 @@ def test_ctrl_c_stops_the_answer_and_not_the_chat(start: StartInTerminal, gatewa
     chat.type("emulate 4321 tokens" + ENTER)
     chat.wait_for("─ anthropic ─")
     chat.wait_for(" ")
-    chat.interrupt(STOPPED)
+    chat.type(CTRL_C)
+    chat.wait_for(STOPPED)
     chat.wait_for(PROMPT)
     chat.type("what did I say?" + ENTER)
     chat.wait_for("─ anthropic ─")
@@ -82,7 +83,8 @@ def test_a_gateway_of_its_own_survives_ctrl_c(start: StartInTerminal) -> None:
     chat.wait_for(PROMPT)
     chat.type("hello" + ENTER)
     chat.wait_for("waiting for anthropic")
-    chat.interrupt(STOPPED)
+    chat.type(CTRL_C)
+    chat.wait_for(STOPPED)
     chat.wait_for(PROMPT)
     chat.type("/new" + ENTER)
     chat.wait_for("a new conversation")

@@ -125,23 +125,28 @@ class Terminal:
 
     def _answer(self, prompt: str) -> None:
         self._console.print(Rule(Text(make_visible(self._talk.model)), style="dim"))
-        written = False
-        try:
-            with self._console.status(Text(f"waiting for {make_visible(self._talk.model)}")):
-                self._bridge.run(self._talk.ask, prompt)
-                piece = self._bridge.run(self._talk.read)
-            while piece is not None:
-                written = True
-                self._write(piece)
-                piece = self._bridge.run(self._talk.read)
-            self._write("\n" if written else "(an empty answer)\n")
-        except KeyboardInterrupt:
-            self._write(self._bridge.run(self._talk.stop) + "\n")
-            self._hint("stopped; the conversation goes on")
-        except LinkFailed as error:
-            self._write("\n" if written else "")
-            self._complain(f"{error.message}; this prompt is not part of the conversation")
+        with self._bridge.holding_interrupts():
+            try:
+                self._write_answer(prompt)
+            except KeyboardInterrupt:
+                self._write(self._bridge.run(self._talk.stop) + "\n")
+                self._hint("stopped; the conversation goes on")
+            except LinkFailed as error:
+                self._complain(f"{error.message}; this prompt is not part of the conversation")
         self._console.print(Rule(style="dim"))
+
+    def _write_answer(self, prompt: str) -> None:
+        with self._console.status(Text(f"waiting for {make_visible(self._talk.model)}")):
+            self._bridge.run(self._talk.ask, prompt)
+            piece = self._bridge.run(self._talk.read)
+        self._write("(an empty answer)" if piece is None else piece)
+        try:
+            while piece is not None and (piece := self._bridge.run(self._talk.read)) is not None:
+                self._write(piece)
+        except LinkFailed:
+            self._write("\n")
+            raise
+        self._write("\n")
 
     def _write(self, text: str) -> None:
         self._console.file.write(make_visible(text))
@@ -155,7 +160,7 @@ class Terminal:
         if name is None:
             self._list_models()
             return
-        with self._console.status(Text(f"looking for {make_visible(name)}")):
+        with self._bridge.holding_interrupts(), self._console.status(Text(f"looking for {make_visible(name)}")):
             self._bridge.run(self._talk.check, name)
         self._talk.begin(name)
         self._hint(f"{name}; a new conversation")
