@@ -80,6 +80,18 @@ class Process:
         """
         return len(list(Path(f"/proc/{self.pid}/fd").iterdir()))
 
+    def count_connections(self, port: int) -> int:
+        """
+        Count the process's connections to a port.
+        """
+        names = set()
+        for link in Path(f"/proc/{self.pid}/fd").iterdir():
+            # It may be closed by now.
+            with contextlib.suppress(FileNotFoundError):
+                names.add(link.readlink().name)
+        lines = [line.split() for line in Path(f"/proc/{self.pid}/net/tcp").read_text().splitlines()[1:]]
+        return sum(int(line[2].rpartition(":")[2], 16) == port and f"socket:[{line[9]}]" in names for line in lines)
+
     def send_signal(self, number: signal.Signals) -> None:
         """
         Send a signal to this process.

@@ -1,5 +1,5 @@
-import { render, screen } from '@testing-library/react'
-import { expect, it } from 'vitest'
+import { act, render, screen } from '@testing-library/react'
+import { expect, it, vi } from 'vitest'
 import { later, loadLaterParts } from './later'
 
 const Meanwhile = () => <p>meanwhile</p>
@@ -23,4 +23,16 @@ it('does without a part that can not be loaded', async () => {
   render(<Part />)
   await Promise.resolve()
   expect(await screen.findByText('meanwhile')).toBeTruthy()
+})
+
+it('tries again to load a part for as long as it is wanted', async () => {
+  vi.useFakeTimers()
+  const load = vi.fn(async () => () => <p>the part</p>).mockRejectedValueOnce(new Error('offline'))
+  const Part = later(load, Meanwhile)
+  const { unmount } = render(<Part />)
+  await act(() => vi.advanceTimersByTimeAsync(10_000))
+  expect(screen.getByText('the part')).toBeTruthy()
+  expect(load).toHaveBeenCalledTimes(2)
+  unmount()
+  vi.useRealTimers()
 })

@@ -60,7 +60,7 @@ function listActions(
     { icon: 'pin', label: isPinned ? side.unpin : side.pin, run: () => void pin(store, line.id, !isPinned) },
     { icon: 'download', label: side.exportMarkdown, run: () => void save(store, line.id, 'markdown') },
     { icon: 'download', label: side.exportJson, run: () => void save(store, line.id, 'json') },
-    { icon: 'remove', label: side.remove, danger: true, run: () => void remove(store, line.id) },
+    { icon: 'remove', label: side.remove, danger: true, run: () => void store.remove(line.id) },
   ]
 }
 
@@ -68,12 +68,6 @@ function listActions(
 async function pin(store: ChatStore, chatId: string, wanted: boolean): Promise<void> {
   await store.pin(chatId, wanted)
   focusLater(() => document.querySelector<HTMLElement>(`.line a[href="/c/${encodeURIComponent(chatId)}"]`))
-}
-
-/** The line goes away with what had the focus: it goes to the button that takes the deletion back. */
-async function remove(store: ChatStore, chatId: string): Promise<void> {
-  await store.remove(chatId)
-  focusLater(() => document.querySelector<HTMLElement>('.undo button'))
 }
 
 async function save(store: ChatStore, chatId: string, format: 'json' | 'markdown'): Promise<void> {

@@ -10,7 +10,7 @@ import { later } from '../common/later'
 import { SearchBox } from './SearchBox'
 import { SideFoot } from './SideFoot'
 
-const Conversations = later(async () => (await import('./Conversations')).Conversations)
+const Conversations = later(async () => (await import('./Conversations')).Conversations, Loading)
 
 interface SideBarProps {
   open: boolean
@@ -58,4 +58,8 @@ export function SideBar({ open, onClose, onChosen }: SideBarProps): ReactNode {
       <SideFoot />
     </nav>
   )
+}
+
+function Loading(): ReactNode {
+  return <p className="hint side-hint">{useStrings().side.loading}</p>
 }

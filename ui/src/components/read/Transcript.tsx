@@ -9,7 +9,7 @@ import { Icon } from '../common/icons'
 import { later } from '../common/later'
 import { useKeepPlace, useStick } from './useStick'
 
-const Messages = later(async () => (await import('./Messages')).Messages)
+const Messages = later(async () => (await import('./Messages')).Messages, Loading)
 const Speech = later(async () => (await import('./Speech')).Speech)
 
 /** Draws the messages; new ones keep the end in sight for those who read there. */
@@ -82,4 +82,10 @@ function Greeting({ temporary }: { temporary: boolean }): ReactNode {
       {temporary && <p className="hint">{chat.temporaryHint}</p>}
     </div>
   )
+}
+
+/** Says that messages are on their way: what draws them is. */
+function Loading({ chat }: { chat: Chat }): ReactNode {
+  const words = useStrings()
+  return chat.messageIds.length === 0 ? null : <p className="hint center">{words.chat.loading}</p>
 }

@@ -7,7 +7,14 @@ import { type Language, type Strings, useLanguage, useStrings } from '../../stri
 import { formatBytes } from '../../strings/format'
 import { IconButton } from '../common/IconButton'
 import { Icon } from '../common/icons'
-import { MOST_BYTES, MOST_DOCUMENT_BYTES, MOST_DOCUMENTS, MOST_FILES, MOST_IMAGE_BYTES } from './fileRules'
+import {
+  isImage,
+  MOST_BYTES,
+  MOST_DOCUMENT_BYTES,
+  MOST_DOCUMENTS,
+  MOST_FILES,
+  MOST_IMAGE_BYTES,
+} from './fileRules'
 import type { RefusedFile } from './useAttachments'
 
 interface AttachmentListProps {
@@ -26,7 +33,7 @@ export function AttachmentList({ files, refused, onRemove }: AttachmentListProps
         <ul className="attachments" aria-label={words.talk.attached}>
           {files.map((file) => (
             <li key={file.key}>
-              {file.mediaType.startsWith('image/') ? (
+              {isImage(file.mediaType) ? (
                 <img src={file.url} alt="" width="32" height="32" />
               ) : (
                 <Icon name="file" />
@@ -57,7 +64,7 @@ function sayWhy({ why, mediaType }: RefusedFile, { talk }: Strings, language: La
   switch (why) {
     case 'tooLarge':
       return talk.tooLarge(
-        formatBytes(mediaType?.startsWith('image/') ? MOST_IMAGE_BYTES : MOST_DOCUMENT_BYTES, language),
+        formatBytes(mediaType && isImage(mediaType) ? MOST_IMAGE_BYTES : MOST_DOCUMENT_BYTES, language),
       )
     case 'tooMany':
       return talk.tooMany(MOST_FILES)

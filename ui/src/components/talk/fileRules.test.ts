@@ -2,8 +2,10 @@ import { expect, it } from 'vitest'
 import { CLAUDE, LLAMA } from '../testing/samples'
 import {
   acceptedEndings,
+  findExcess,
   findRefusal,
   findTakes,
+  MOST_BYTES,
   MOST_DOCUMENT_BYTES,
   MOST_IMAGE_BYTES,
   mediaTypeOf,
@@ -46,4 +48,16 @@ it('says that a model takes no images', () => {
 
 it('offers in the dialog of the browser what can be sent', () => {
   expect(acceptedEndings({ images: true, documents: false })).toBe('.png,.jpg,.jpeg,.gif,.webp')
+})
+
+it('takes twenty files, five documents, and eighteen megabytes', () => {
+  const made = (count: number, mediaType: string, bytes = 1) =>
+    Array.from({ length: count }, () => ({ mediaType, bytes }))
+  expect(findExcess('image/png', 1, made(19, 'image/png'))).toBeNull()
+  expect(findExcess('image/png', 1, made(20, 'image/png'))).toBe('tooMany')
+  expect(findExcess('text/csv', 1, made(4, 'text/csv'))).toBeNull()
+  expect(findExcess('text/csv', 1, made(5, 'text/csv'))).toBe('tooManyDocuments')
+  expect(findExcess('image/png', 1, made(5, 'text/csv'))).toBeNull()
+  expect(findExcess('image/png', MOST_BYTES - 4, made(4, 'image/png'))).toBeNull()
+  expect(findExcess('image/png', MOST_BYTES - 3, made(4, 'image/png'))).toBe('tooMuch')
 })

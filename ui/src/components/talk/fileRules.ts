@@ -73,16 +73,33 @@ export function findTakes(models: readonly (ModelInfo | undefined)[]): Takes {
 /** Says why a file of a media type and a size can't be sent; null if it can. */
 export function findRefusal(mediaType: string | null, bytes: number, takes: Takes): Refusal | null {
   if (mediaType === null) return 'wrongType'
-  const isImage = mediaType.startsWith('image/')
-  if (isImage && !takes.images) return 'noImages'
-  if (!isImage && !takes.documents) return 'noDocuments'
-  return bytes > (isImage ? MOST_IMAGE_BYTES : MOST_DOCUMENT_BYTES) ? 'tooLarge' : null
+  const takesIt = isImage(mediaType) ? takes.images : takes.documents
+  if (!takesIt) return isImage(mediaType) ? 'noImages' : 'noDocuments'
+  return bytes > (isImage(mediaType) ? MOST_IMAGE_BYTES : MOST_DOCUMENT_BYTES) ? 'tooLarge' : null
+}
+
+/** Says why a file can't go along with those that were taken before it; null if it can. */
+export function findExcess(
+  mediaType: string | null,
+  bytes: number,
+  before: readonly { mediaType: string; bytes: number }[],
+): Refusal | null {
+  const documents = before.filter((file) => !isImage(file.mediaType))
+  if (before.length >= MOST_FILES) return 'tooMany'
+  if (mediaType !== null && !isImage(mediaType) && documents.length >= MOST_DOCUMENTS)
+    return 'tooManyDocuments'
+  return before.reduce((sum, file) => sum + file.bytes, bytes) > MOST_BYTES ? 'tooMuch' : null
+}
+
+/** Tells whether a file is an image; what is none is a document. */
+export function isImage(mediaType: string): boolean {
+  return mediaType.startsWith('image/')
 }
 
 /** Lists the endings that the browser's own dialog offers. */
 export function acceptedEndings(takes: Takes): string {
   return Object.entries(TYPES)
-    .filter(([, type]) => (type.startsWith('image/') ? takes.images : takes.documents))
+    .filter(([, type]) => (isImage(type) ? takes.images : takes.documents))
     .map(([ending]) => `.${ending}`)
     .join(',')
 }

@@ -3,15 +3,7 @@
  */
 import { useState } from 'react'
 import type { Attachment } from '../../chat/model'
-import {
-  findRefusal,
-  MOST_BYTES,
-  MOST_DOCUMENTS,
-  MOST_FILES,
-  mediaTypeOf,
-  type Refusal,
-  type Takes,
-} from './fileRules'
+import { findExcess, findRefusal, MOST_FILES, mediaTypeOf, type Refusal, type Takes } from './fileRules'
 
 /** A file that was not taken, and why. */
 export interface RefusedFile {
@@ -78,23 +70,12 @@ async function take(
   const { name, size } = file
   const key = `f${++lastKey}`
   const mediaType = mediaTypeOf(file)
-  const why = findRefusal(mediaType, size, takes) ?? findExcess(before, mediaType ?? '', size)
+  const why = findRefusal(mediaType, size, takes) ?? findExcess(mediaType, size, before)
   if (why !== null || mediaType === null) return { key, name, mediaType, why: why ?? 'wrongType' }
   const url = await readUrl(file, mediaType)
   return url === null
     ? { key, name, mediaType, why: 'unreadable' }
     : { key, name, mediaType, bytes: size, url }
-}
-
-function findExcess(before: readonly Attachment[], mediaType: string, bytes: number): Refusal | null {
-  if (before.length >= MOST_FILES) return 'tooMany'
-  if (isDocument(mediaType) && before.filter((file) => isDocument(file.mediaType)).length >= MOST_DOCUMENTS)
-    return 'tooManyDocuments'
-  return before.reduce((sum, file) => sum + file.bytes, bytes) > MOST_BYTES ? 'tooMuch' : null
-}
-
-function isDocument(mediaType: string): boolean {
-  return !mediaType.startsWith('image/')
 }
 
 /** A folder, or a file that is gone by now, can't be read. */
