@@ -105,8 +105,11 @@ def test_anthropic_counts(servers: tuple[str, Book]) -> None:
     tool: Any = {"name": "weather", "input_schema": {"type": "object"}}
     with anthropic.Anthropic(base_url=servers[0], api_key="none", max_retries=0) as client:
         plain = client.messages.count_tokens(**ASK)
+        # This one names the beta features that count, and adds one for itself.
+        beta = client.beta.messages.count_tokens(**ASK, betas=["context-1m-2025-08-07"])
         counted = client.messages.count_tokens(**ASK, system="be brief", tools=[tool])
         answer = client.messages.create(**ASK, system="be brief", tools=[tool], max_tokens=10)
+    assert plain.input_tokens == beta.input_tokens
     assert plain.input_tokens < counted.input_tokens == answer.usage.input_tokens
 
 

@@ -398,3 +398,13 @@ def test_counting_needs_no_bound() -> None:
     assert encode_count(7) == b'{"input_tokens":7}'
     with pytest.raises(RequestError, match="max_tokens is not a field"):
         parse_count_request(json.dumps(HI).encode(), resolve=lambda _: CLAUDE)
+
+
+def test_counting_knows_beta_features() -> None:
+    """
+    They are passed on, as for a message, but for the one that stands for counting itself.
+    """
+    body = json.dumps({name: value for name, value in HI.items() if name != "max_tokens"}).encode()
+    headers = ["context-1m-2025-08-07, token-counting-2024-11-01"]
+    counted = parse_count_request(body, beta_headers=headers, resolve=lambda _: CLAUDE)
+    assert counted.provider_options == {"anthropic_beta": ["context-1m-2025-08-07"]}

@@ -109,7 +109,8 @@ class AnthropicRoutes:
         services = self._services
         require_json(request)
         body = await read_body(request, services.chat_limits.max_frame_bytes)
-        chat = parse_count_request(body, resolve=services.turns.check_model)
+        betas = request.headers.getlist("anthropic-beta")
+        chat = parse_count_request(body, beta_headers=betas, resolve=services.turns.check_model)
         count = await services.counter.count(chat, receive=request.receive, is_draining=services.turns.draining)
         return Response(encode_count(count), 200, caller.headers(), media_type="application/json")
 

@@ -31,9 +31,10 @@ GUARDRAIL_OPTION = "amazon-bedrock-guardrailConfig"
 
 Resolve = Callable[[str], ResolvedModel]
 _PASSED_ON = ("context_management", GUARDRAIL_OPTION)
-_NEEDLESS_BETAS = frozenset({"structured-outputs-2025-11-13"})
+_NEEDLESS_BETAS = frozenset({"structured-outputs-2025-11-13", "token-counting-2024-11-01"})
 """
 What these switched on is always on by now, and InvokeModel is said not to know their names (LiteLLM's table of betas).
+The second one is a name of Anthropic's own API: its SDK adds it to every count of its beta client.
 """
 
 
@@ -50,20 +51,20 @@ def parse_messages_request(body: bytes, *, beta_headers: Iterable[str] = (), res
         RequestError: the body is malformed, or asks for what can't be served; the message names the place.
     """
     fields = Fields(decode_object(body), "", REQUEST)
-    named = [name.strip() for header in beta_headers for name in header.split(",") if name.strip()]
-    betas = tuple(name for name in named if name not in _NEEDLESS_BETAS)
-    return _read_request(fields, resolve(_read_model(fields)), betas)
+    return _read_request(fields, resolve(_read_model(fields)), _read_betas(beta_headers))
 
 
-def parse_count_request(body: bytes, *, resolve: Resolve) -> ChatRequest:
+def parse_count_request(body: bytes, *, beta_headers: Iterable[str] = (), resolve: Resolve) -> ChatRequest:
     """
     Parse the body of `POST /v1/messages/count_tokens`: a request whose answer is not wanted, only its input's count.
+
+    Its arguments are those of `parse_messages_request`.
 
     Raises:
         RequestError: the body is malformed, or asks for what can't be served; the message names the place.
     """
     fields = Fields(decode_object(body), "", COUNT_REQUEST)
-    return _read_request(fields, resolve(_read_model(fields)), (), is_counted=True)
+    return _read_request(fields, resolve(_read_model(fields)), _read_betas(beta_headers), is_counted=True)
 
 
 def read_invoke_body(value: Mapping[str, Any], model: ResolvedModel, *, stream: bool) -> ChatRequest:
@@ -92,6 +93,11 @@ def _read_model(fields: Fields) -> str:
     if len(name) > MAX_MODEL_CHARACTERS:
         raise RequestError(f"model has {len(name)} characters, limit is {MAX_MODEL_CHARACTERS}")
     return name
+
+
+def _read_betas(headers: Iterable[str]) -> tuple[str, ...]:
+    named = (name.strip() for header in headers for name in header.split(","))
+    return tuple(name for name in named if name and name not in _NEEDLESS_BETAS)
 
 
 def _read_request(

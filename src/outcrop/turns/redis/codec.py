@@ -70,6 +70,7 @@ The fields of the hash, in the order in which `parse_record` takes them.
 
 _ENCODER = msgspec.msgpack.Encoder()
 _BATCHES = msgspec.msgpack.Decoder(Batch)
+_JSON_BATCHES = msgspec.json.Decoder(Batch)
 _OPENINGS = msgspec.msgpack.Decoder(TurnOpening)
 _SUMMARIES = msgspec.msgpack.Decoder(TurnSummary)
 
@@ -80,15 +81,19 @@ def encode_batch(
     """
     Encode neighbouring entries, at least one.
     """
-    events = [entry.event for entry in entries]
-    return _ENCODER.encode(Batch(epoch, entries[0].seq, events, summary, ended_at))
+    batch = Batch(epoch, entries[0].seq, [entry.event for entry in entries], summary, ended_at)
+    try:
+        return _ENCODER.encode(batch)
+    except OverflowError:
+        # What a model says besides its text may hold integers of more than 64 bits: JSON has them, msgpack has not.
+        return msgspec.json.encode(batch)
 
 
 def parse_batch(encoded: bytes) -> Batch:
     """
     Read what `encode_batch` wrote.
     """
-    return _BATCHES.decode(encoded)
+    return (_JSON_BATCHES if encoded.startswith(b"[") else _BATCHES).decode(encoded)
 
 
 def encode_opening(opening: TurnOpening) -> bytes:
