@@ -2,6 +2,8 @@
 Tests of `outcrop.turns.fold`.
 """
 
+import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -87,6 +89,28 @@ def test_an_unfinished_tool_call_is_not_in_the_answer() -> None:
     start = ToolUseStart(index=0, tool_use_id="t", name="n")
     assert fold([start, ToolUseDelta(index=0, input_json='{"x":')]).parts == ()
     assert fold([start]).parts == (ToolUsePart(tool_use_id="t", name="n", input={}),)
+
+
+@pytest.mark.parametrize("depth", [600, 997, 5000])
+@pytest.mark.parametrize("is_cut", [False, True])
+def test_a_call_that_nests_too_deep_is_not_in_the_answer(depth: int, *, is_cut: bool) -> None:
+    """
+    Arguments that could not be read or written everywhere count as unfinished; what stands beside them is kept.
+    """
+    arguments = '{"a":' + "[" * depth + ("" if is_cut else "]" * depth + "}")
+    events: list[StreamEvent] = [TextDelta("a", 0)]
+    events += [ToolUseStart(index=1, tool_use_id="u", name="f"), ToolUseDelta(index=1, input_json=arguments)]
+    assert fold(events).parts == (TextPart(text="a"),)
+
+
+def test_a_call_that_nests_deep_enough_for_people_is_in_the_answer() -> None:
+    """
+    Whatever a tool's schema would describe is read.
+    """
+    arguments = '{"a":' * 100 + "1" + "}" * 100
+    parts = fold([ToolUseStart(index=0, tool_use_id="u", name="f"), ToolUseDelta(index=0, input_json=arguments)]).parts
+    assert isinstance(parts[0], ToolUsePart)
+    assert msgspec.json.encode(parts[0].input).decode() == arguments
 
 
 def test_estimates_keep_what_was_reported() -> None:

@@ -27,6 +27,12 @@ The usual rule of thumb for English text; estimates made with it are marked as s
 """
 
 
+MAX_ARGUMENT_DEPTH = 250
+"""
+A call of a tool whose arguments nest deeper counts as unfinished: Python's bound, of about 1,000, depends on who calls.
+"""
+
+
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """
     Hold a whole answer: the fold of its events. `terminal` is None while the turn runs.
@@ -114,9 +120,26 @@ def _fold_tool_use(start: ToolUseStart, block: list[StreamEvent]) -> list[TextPa
     arguments = "".join(event.input_json for event in block if isinstance(event, ToolUseDelta))
     try:
         value = msgspec.json.decode(arguments or "{}", type=dict[str, Any])
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
+        return []
+    if _is_deeper(value, MAX_ARGUMENT_DEPTH):
+        # It could not be written again everywhere that it was read.
         return []
     return [ToolUsePart(tool_use_id=start.tool_use_id, name=start.name, input=value)]
+
+
+def _is_deeper(value: Any, depth: int) -> bool:
+    level = [value]
+    for _ in range(depth):
+        level = [
+            inner
+            for each in level
+            if isinstance(each, dict | list)
+            for inner in (each.values() if isinstance(each, dict) else each)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def estimate_usage(reported: Usage | None, *, prompt_characters: int, answer_characters: int) -> Usage:

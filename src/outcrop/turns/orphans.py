@@ -5,13 +5,15 @@ An answer can go on where the model takes the beginning of its own answer (a Lla
 came is text alone: a half-finished tool call is never continued, nor is reasoning, whose signature is missing.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
+from itertools import chain, repeat
 
 import msgspec
 import structlog
 
 from outcrop.calls import ResolvedModel, UpstreamCall
-from outcrop.errors import RequestError
+from outcrop.errors import LeaseLost, RequestError, StoreError
 from outcrop.turns.endings import log_end, to_interruption
 from outcrop.turns.fold import CHARACTERS_PER_TOKEN, add_usage, estimate_usage
 from outcrop.turns.keeping import read_events, to_kept
@@ -40,10 +42,44 @@ PROMPT_FAMILIES = frozenset({"llama3", "llama4"})
 Where the answer so far is the end of a prompt. Elsewhere it is a message, which must not end in white space (Anthropic
 refuses it, Converse's adapter trims it), and without that space the answer would not be the same.
 """
+PAUSES_SECONDS = (0.5, 1, 2, 4, 8, 16, 32)
+"""
+Waits between the attempts to end an orphaned turn while a store is down; the last one again and again.
+"""
 SEAM = "the server that ran this answer has died; another one goes on with it"
 END = "the server that ran this answer has died; what came so far is a true prefix of it"
 
 logger = structlog.get_logger(__name__)
+
+
+async def adopt_in_time(
+    status: TurnStatus, lease: Lease, ports: Ports, *, continues: bool, give_up: asyncio.Event
+) -> TurnPlan | None:
+    """
+    Adopt a turn, again and again while a store is down: nobody else will, for as long as this replica has the lease.
+
+    None where it has ended, is another's now, or `give_up` was set: then the lease runs out, and another replica ends
+    it. See `adopt` for the rest.
+    """
+    pauses_seconds = chain(PAUSES_SECONDS, repeat(PAUSES_SECONDS[-1]))
+    while True:
+        try:
+            return await adopt(status, lease, ports, continues=continues)
+        except LeaseLost:
+            return None
+        except StoreError as error:
+            logger.warning("an orphaned turn could not be ended yet", turn_id=lease.turn_id, reason=error.message)
+        continues = False
+        if await _is_set_within(give_up, next(pauses_seconds)):
+            return None
+
+
+async def _is_set_within(event: asyncio.Event, seconds: float) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            return await event.wait()
+    except TimeoutError:
+        return False
 
 
 async def adopt(status: TurnStatus, lease: Lease, ports: Ports, *, continues: bool) -> TurnPlan | None:

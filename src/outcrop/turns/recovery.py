@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import structlog
 
-from outcrop.errors import StoreError, UnknownTurn
+from outcrop.errors import PositionExpired, StoreError, UnknownTurn
 from outcrop.turns.endings import to_interruption
 from outcrop.turns.keeping import read_events, to_kept
 from outcrop.turns.ports import Ports
@@ -60,7 +60,8 @@ class Recovery:
             if not self._runs_here(row.turn_id):
                 try:
                     closed += await self._close(row)
-                except StoreError as error:
+                except (StoreError, UnknownTurn, PositionExpired) as error:
+                    # Its log may be forgotten at any moment: the next sweep sees that.
                     logger.warning("an open answer could not be closed yet", turn_id=row.turn_id, reason=error.message)
         return closed
 

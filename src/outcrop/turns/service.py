@@ -19,7 +19,6 @@ from outcrop.errors import (
     ChatBusy,
     Draining,
     DuplicateTurn,
-    LeaseLost,
     PositionExpired,
     StoreError,
     TooManyRequests,
@@ -27,7 +26,7 @@ from outcrop.errors import (
 )
 from outcrop.turns.acceptance import Acceptance, Proposal, TurnLimits
 from outcrop.turns.endings import log_end
-from outcrop.turns.orphans import adopt
+from outcrop.turns.orphans import adopt_in_time
 from outcrop.turns.ports import Ports
 from outcrop.turns.reader import TurnReader
 from outcrop.turns.records import Lease, TurnStatus
@@ -43,11 +42,6 @@ How long a prompt waits for the end of the answer that its chat's owner has stop
 ACCEPTANCE_PAUSES_SECONDS = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 2)
 """
 Waits of who asks again with a key while the first one's question is being committed.
-"""
-
-ADOPTION_PAUSES_SECONDS = (0.5, 1, 2, 4, 8, 16, 32)
-"""
-Waits between the attempts to end an orphaned turn while a store is down.
 """
 
 logger = structlog.get_logger(__name__)
@@ -77,7 +71,7 @@ class TurnService:
         self._turns: dict[str, Turn] = {}
         self._accepting: set[asyncio.Task[Any]] = set()
         self._asked_to_stop: deque[str] = deque(maxlen=MAX_REMEMBERED_STOPS)
-        self._draining = False
+        self._drain_begun = asyncio.Event()
 
     @property
     def running(self) -> int:
@@ -91,7 +85,7 @@ class TurnService:
         """
         Tell whether new turns are refused because the server is stopping.
         """
-        return self._draining
+        return self._drain_begun.is_set()
 
     async def open(self) -> None:
         """
@@ -140,8 +134,6 @@ class TurnService:
             PositionExpired: the key has begun a turn whose log is not kept any more.
             StoreError: the turn could not be committed; nothing was called.
         """
-        if self._draining:
-            raise Draining("this server is stopping; connect again in a moment")
         if len(self._tasks) + len(self._accepting) >= self._limits.max_turns:
             raise TooManyRequests(f"{self._limits.max_turns} answers are running, which is the limit; try again soon")
         proposal = self._acceptance.prepare(
@@ -164,6 +156,8 @@ class TurnService:
         return await self._begin(proposal, grace_seconds)
 
     async def _begin(self, proposal: Proposal, grace_seconds: float) -> Started:
+        if self.draining:
+            raise Draining("this server is stopping; connect again in a moment")
         accepting = asyncio.create_task(self._acceptance.accept(proposal), name=f"accept {proposal.opening.turn_id}")
         self._accepting.add(accepting)
         accepting.add_done_callback(self._accepting.discard)
@@ -258,12 +252,15 @@ class TurnService:
         """
         Refuse new turns, let the running ones finish, and interrupt those that have not by then; close the log.
         """
-        self._draining = True
+        self._drain_begun.set()
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout_seconds
         if self._accepting:
-            await asyncio.wait(self._accepting)
+            # They become running turns, or nothing; one may hang on a store.
+            await asyncio.wait(self._accepting, timeout=timeout_seconds)
         if self._tasks:
             logger.info("waiting for running turns", turns=len(self._tasks), timeout_seconds=timeout_seconds)
-            await asyncio.wait(self._tasks.values(), timeout=timeout_seconds)
+            await asyncio.wait(self._tasks.values(), timeout=max(deadline - loop.time(), 0))
         self.interrupt_all()
         if self._tasks:
             await asyncio.wait(self._tasks.values())
@@ -371,28 +368,21 @@ class TurnService:
         raise StoreError("the turn of this idempotency key is not committed yet; try again")
 
     async def _adopt(self, status: TurnStatus, lease: Lease) -> None:
-        continues = self._limits.continues_interrupted and not self._draining
-        for pause_seconds in ADOPTION_PAUSES_SECONDS:
-            try:
-                plan = await adopt(status, lease, self._ports, continues=continues)
-            except LeaseLost:
-                return
-            except StoreError as error:
-                logger.warning("an orphaned turn could not be ended yet", turn_id=lease.turn_id, reason=error.message)
-                continues = False
-                await asyncio.sleep(pause_seconds)
-                continue
-            if plan is not None:
-                self._launch(plan, self._limits.grace_seconds).abandon()
-            return
-        logger.error("an orphaned turn could not be ended", turn_id=lease.turn_id)
+        continues = self._limits.continues_interrupted and not self.draining
+        plan = await adopt_in_time(status, lease, self._ports, continues=continues, give_up=self._drain_begun)
+        if plan is not None:
+            self._launch(plan, self._limits.grace_seconds).abandon()
 
     async def _run(self, turn: Turn) -> None:
         try:
             await turn.run()
-        except Exception:
+        except StoreError:
             # The turn's own failures are events; what arrives here is a store that broke at the very end.
             logger.exception("turn could not be finalised", turn_id=turn.turn_id)
+        except Exception as error:
+            # A fault of ours: nobody shall wait for an end that does not come.
+            logger.exception("turn broke off on an internal error", turn_id=turn.turn_id)
+            await turn.break_off(error)
         finally:
             del self._tasks[turn.turn_id]
             del self._turns[turn.turn_id]

@@ -90,6 +90,7 @@ class Turn:
         self._reported: Usage | None = None
         self._seen_terminal: TerminalEvent | None = None
         self._ending: StreamFailed | MessageStop | None = None
+        self._broken: StreamFailed | None = None
         self.is_lost = False
         self._exchange: asyncio.Task[int] | None = None
         self._grace_timer: asyncio.TimerHandle | None = None
@@ -106,8 +107,23 @@ class Turn:
             self._exchange.cancel()
         await asyncio.wait({self._exchange})
         self._cancel_grace()
+        # Before the end is judged: what was held back belongs to the answer, and may not fit.
+        self.release()
         attempts = 1 if self._exchange.cancelled() or self._exchange.exception() else self._exchange.result()
         await self._finish(self._judge(self._exchange), attempts)
+
+    async def break_off(self, error: Exception) -> None:
+        """
+        End a turn whose end could not be made; its answer is kept later. Harmless where it has ended.
+        """
+        if self.terminal is not None or self.is_lost:
+            return
+        self.terminal = to_failure(error)
+        try:
+            await self._settle(self.terminal, self._count(), 1, None)
+            await self._ports.log.finalize(self._lease, self.terminal, self._summarise(1))
+        except StoreError as failure:
+            logger.warning("a turn that broke off could not be ended", turn_id=self.turn_id, reason=failure.message)
 
     async def subscribe(self, wake: Callable[[], None], *, after: int = 0, epoch: str | None = None) -> TurnReader:
         """
@@ -156,7 +172,9 @@ class Turn:
                 self._append(self._lease, merge_deltas(held))
             except StoreError as error:
                 # A reader may be what called: the failure is the turn's, not the reader's.
-                self._end(to_failure(error))
+                self._broken = to_failure(error)
+                self.is_lost = self.is_lost or isinstance(error, LeaseLost)
+                self._end(self._broken)
 
     def leave(self, reader: TurnReader) -> None:
         """
@@ -227,6 +245,7 @@ class Turn:
             self._record(events)
 
     def _record(self, events: Sequence[StreamEvent]) -> None:
+        terminal: TerminalEvent | None = None
         for event in events:
             kind = type(event)
             if kind is TextDelta or kind is ReasoningDelta:
@@ -236,14 +255,19 @@ class Turn:
             elif kind is UsageReport:
                 self._reported = event.usage  # type: ignore[union-attr]  # narrowed by kind, which is cheaper here
             elif kind is MessageStop or kind is StreamFailed:
-                self._seen_terminal = event  # type: ignore[assignment]  # narrowed by kind, which is cheaper here
+                terminal = event  # type: ignore[assignment]  # narrowed by kind, which is cheaper here
                 events = events[:-1]
             elif kind is MessageStart:
                 self._has_begun = True
             elif kind is ToolUseStart and self._first_at is None:
                 self._first_at = self._ports.clock()
-        if not events:
-            return
+        if events:
+            self._put(events)
+        if terminal is not None:
+            # Not before: an answer whose last piece does not fit into the log has not ended well.
+            self._seen_terminal = terminal
+
+    def _put(self, events: Sequence[StreamEvent]) -> None:
         if self._held or (self._behind and self._behind == len(self._readers) and not self._remote_readers):
             self._hold(events)
         else:
@@ -257,6 +281,8 @@ class Turn:
             self.release()
 
     def _judge(self, exchange: "asyncio.Task[int]") -> TerminalEvent:
+        if self._broken is not None:
+            return self._broken
         if self._seen_terminal is not None:
             return self._seen_terminal
         if self._ending is not None:
@@ -264,12 +290,11 @@ class Turn:
         error = StreamInterrupted("the answer was cancelled") if exchange.cancelled() else exchange.exception()
         if error is None:
             error = StreamInterrupted("the answer ended before its last event")
-        self.is_lost = isinstance(error, LeaseLost)
+        self.is_lost = self.is_lost or isinstance(error, LeaseLost)
         log_failure(self.turn_id, error)
         return to_failure(error)
 
     async def _finish(self, terminal: TerminalEvent, attempts: int) -> None:
-        self.release()
         used = self._count()
         self.usage = add_usage(self.plan.spent, used)
         summary = self._summarise(attempts)
@@ -278,15 +303,7 @@ class Turn:
             await self._yield_to_another(terminal, used)
             return
         try:
-            await self._ports.ledger.settle(
-                turn_id=self.turn_id,
-                call=self.plan.call_number,
-                outcome=state_after(terminal),
-                usage=used,
-                attempts=attempts,
-                answer=answer,
-            )
-            await self._ports.budget.settle(turn_id=self.turn_id, usage=used)
+            await self._settle(terminal, used, attempts, answer)
         except StoreError as error:
             logger.exception("turn could not be settled", turn_id=self.turn_id, code=error.code)
             terminal = to_failure(error)
@@ -296,6 +313,17 @@ class Turn:
         except LeaseLost as error:
             self.is_lost = True
             logger.warning("turn was ended by another replica", turn_id=self.turn_id, reason=error.message)
+
+    async def _settle(self, terminal: TerminalEvent, used: Usage, attempts: int, answer: KeptAnswer | None) -> None:
+        await self._ports.ledger.settle(
+            turn_id=self.turn_id,
+            call=self.plan.call_number,
+            outcome=state_after(terminal),
+            usage=used,
+            attempts=attempts,
+            answer=answer,
+        )
+        await self._ports.budget.settle(turn_id=self.turn_id, usage=used)
 
     async def _collect(self, terminal: TerminalEvent, summary: TurnSummary) -> KeptAnswer | None:
         """
