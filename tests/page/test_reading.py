@@ -165,7 +165,10 @@ async def test_a_long_answer_is_followed_until_one_reads_above(page: Page) -> No
     height = await box.evaluate("box => box.scrollHeight")
     await wait_until(page, f"document.querySelector('.scroll').scrollHeight > {height + 100}")
     assert abs(await box.evaluate("box => box.scrollTop") - place) < 80
-    await latest.click()
+    await latest.focus()
+    await page.keyboard.press("Enter")
     await expect(latest).to_have_count(0)
+    # It had the focus, and is gone.
+    await expect(box).to_be_focused()
     await wait_for_end(page)
     assert await box.evaluate(DISTANCE) < 80

@@ -1,6 +1,6 @@
-import { act, render, screen } from '@testing-library/react'
+import { act, fireEvent, render, screen } from '@testing-library/react'
 import userEvent from '@testing-library/user-event'
-import { beforeEach, expect, it } from 'vitest'
+import { beforeEach, expect, it, vi } from 'vitest'
 import { App } from './App'
 import { Cell } from './chat/cell'
 import { completeBrowser } from './components/testing/draw'
@@ -19,6 +19,14 @@ function open(store = new FakeStore(), outdated = new Cell(false)) {
 
 it('begins with the focus in the prompt', () => {
   open()
+  expect(document.activeElement).toBe(screen.getByLabelText('Prompt'))
+})
+
+it('skips to the prompt without going to another address', () => {
+  open()
+  act(() => screen.getByLabelText('Prompt').blur())
+  const isFollowed = fireEvent.click(screen.getByRole('link', { name: 'Skip to the prompt' }))
+  expect(isFollowed).toBe(false)
   expect(document.activeElement).toBe(screen.getByLabelText('Prompt'))
 })
 
@@ -84,6 +92,38 @@ it('takes a column away again', async () => {
   expect(store.calls).toContainEqual(['removeColumn', 'c2'])
 })
 
+const prompt = () => screen.getByLabelText<HTMLTextAreaElement>('Prompt')
+
+async function write(user: ReturnType<typeof open>['user']) {
+  fireEvent.drop(prompt(), { dataTransfer: { types: ['Files'], files: [new File(['x'], 'a.md')] } })
+  await screen.findByText('a.md')
+  await user.type(prompt(), 'Look')
+}
+
+it('keeps what was written and attached when the first column is taken away', async () => {
+  const store = new FakeStore()
+  store.columns.set([CHAT_ID, 'c2'])
+  const { user } = open(store)
+  await write(user)
+  act(() => store.columns.set(['c2']))
+  expect(prompt().value).toBe('Look')
+  expect(screen.getByText('a.md')).toBeTruthy()
+})
+
+it('leaves what was written and attached behind when another chat is opened, and another after that', async () => {
+  const store = new FakeStore()
+  store.setDraft('c3', 'of the third')
+  store.columns.set([CHAT_ID, 'c2'])
+  const { user } = open(store)
+  act(() => store.columns.set(['c2']))
+  await write(user)
+  act(() => store.columns.set(['c3']))
+  expect(prompt().value).toBe('of the third')
+  expect(screen.queryByText('a.md')).toBeNull()
+  act(() => store.columns.set([CHAT_ID]))
+  expect(prompt().value).toBe('')
+})
+
 it('closes the side bar that covers the chat on Escape, and leaves the answer alone', async () => {
   window.matchMedia = (query) =>
     Object.assign(new EventTarget(), { matches: true, media: query }) as MediaQueryList
@@ -101,6 +141,16 @@ it('offers a newer page', () => {
   const { outdated } = open()
   act(() => outdated.set(true))
   expect(screen.getByText('A newer version of this page is there.')).toBeTruthy()
+})
+
+it('says that the last answer can’t be copied where the browser has no clipboard', async () => {
+  const store = new FakeStore()
+  store.show([makePrompt('p1', 'a'), makeAnswer('a1', 'b')])
+  const { user } = open(store)
+  vi.spyOn(navigator, 'clipboard', 'get').mockReturnValue(undefined as unknown as Clipboard)
+  act(() => screen.getByLabelText('Prompt').blur())
+  await user.keyboard('c')
+  expect(await screen.findByText('Copying failed')).toBeTruthy()
 })
 
 it('bears the title of the chat', () => {

@@ -1,7 +1,7 @@
 /**
  * The page: side bar, chats, the box for prompts, and what is to be known of the server.
  */
-import { type ReactNode, useEffect, useState } from 'react'
+import { type MouseEvent, type ReactNode, useEffect, useState } from 'react'
 import type { Chat, ChatStore, Readable } from './chat/model'
 import { StoreProvider, useReadable, useStore } from './chat/react'
 import { Crash } from './components/common/Crash'
@@ -9,7 +9,7 @@ import { PROMPT_ID } from './components/common/focus'
 import { later } from './components/common/later'
 import { type Panel, PanelsContext } from './components/common/panels'
 import { type Preferences, usePreferences } from './components/common/preferences'
-import { useShortcuts } from './components/common/shortcuts'
+import { type Command, useShortcuts } from './components/common/shortcuts'
 import { TopBar } from './components/common/TopBar'
 import { useCommands } from './components/common/useCommands'
 import { useReadables } from './components/common/useReadables'
@@ -17,11 +17,8 @@ import { useSide } from './components/common/useSide'
 import { SideBar } from './components/keep/SideBar'
 import { UndoToast } from './components/keep/UndoToast'
 import { NewVersion, Notice, ServerBanner } from './components/know/Banners'
-import { ConnectionBadge } from './components/know/ConnectionBadge'
-import { KeyForm } from './components/know/KeyForm'
-import { Totals } from './components/know/Totals'
 import { ChatColumns } from './components/read/ChatColumns'
-import { PromptBox } from './components/talk/PromptBox'
+import { Composer } from './components/talk/Composer'
 import {
   type Language,
   loadedStrings,
@@ -94,7 +91,7 @@ function Page({ preferences, onPreferences }: PageProps): ReactNode {
   const closePanel = () => setPanel(null)
   return (
     <PanelsContext value={{ show: setPanel }}>
-      <a className="skip" href={`#${PROMPT_ID}`}>
+      <a className="skip" href={`#${PROMPT_ID}`} onClick={(event) => skip(event, commands.run)}>
         {words.app.skip}
       </a>
       <div className="app" data-side={side.open}>
@@ -126,18 +123,10 @@ function Page({ preferences, onPreferences }: PageProps): ReactNode {
   )
 }
 
-function Composer({ chats }: { chats: readonly Chat[] }): ReactNode {
-  const [first] = chats
-  return (
-    <div className="composer">
-      <KeyForm />
-      <PromptBox key={first?.id} chats={chats} />
-      <div className="status-line">
-        <ConnectionBadge />
-        {chats.length === 1 && first && <Totals {...first} />}
-      </div>
-    </div>
-  )
+/** Following the link would be going to another address, at which the store would show the chat anew. */
+function skip(event: MouseEvent, run: (command: Command) => boolean): void {
+  event.preventDefault()
+  run('focus')
 }
 
 function useTitle(chat: Chat | undefined): void {

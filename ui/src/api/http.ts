@@ -23,7 +23,10 @@ export interface HttpOptions {
   key(): string | null
 }
 
-/** One request. `etag` asks whether that copy is still true. */
+/**
+ * One request. `etag` asks whether that copy is still true; `timeoutMs` is how long nothing may come, before the answer
+ * begins and within it: a long one on a slow line is no failure.
+ */
 export interface HttpCall {
   method?: 'GET' | 'POST' | 'PATCH' | 'DELETE'
   body?: unknown
@@ -49,6 +52,7 @@ export class Http {
     if (known !== null) headers.authorization = `Bearer ${known}`
     if (call.body !== undefined) headers['content-type'] = 'application/json'
     if (call.etag) headers['if-none-match'] = call.etag
+    const patience = new Patience(call.timeoutMs ?? TIMEOUT_MS)
     let answer: Response
     try {
       answer = await fetch(new URL(path, baseUrl), {
@@ -56,12 +60,14 @@ export class Http {
         headers,
         // The browser's own cache would answer a conditional request with 200 and its copy.
         cache: 'no-store',
-        signal: AbortSignal.timeout(call.timeoutMs ?? TIMEOUT_MS),
+        signal: patience.signal,
         ...(call.body === undefined ? {} : { body: toText(call.body) }),
       })
     } catch (error) {
-      throw new ApiFailure('unreachable', 'the server could not be reached', 0, { cause: error })
+      patience.end()
+      throw unreachable(error)
     }
+    answer = patience.watch(answer)
     if (answer.ok || answer.status === 304) return answer
     throw await toFailure(answer)
   }
@@ -72,11 +78,62 @@ export class Http {
   }
 }
 
-/** Reads an answer's JSON. Throws `ApiFailure` where it is none: something between here and the server answered. */
+/** Ends a request when nothing has come for too long. */
+class Patience {
+  readonly #control = new AbortController()
+  readonly #timeoutMs: number
+  #timer: ReturnType<typeof setTimeout> | undefined
+
+  constructor(timeoutMs: number) {
+    this.#timeoutMs = timeoutMs
+    this.#renew()
+  }
+
+  get signal(): AbortSignal {
+    return this.#control.signal
+  }
+
+  /** Waits no longer. */
+  end(): void {
+    clearTimeout(this.#timer)
+  }
+
+  /** Gives an answer whose body may take its time, but not fall silent. */
+  watch(answer: Response): Response {
+    // With these codes there is no body, and none can be given.
+    if (!answer.body || [204, 205, 304].includes(answer.status)) {
+      this.end()
+      return answer
+    }
+    this.#renew()
+    const body = answer.body.pipeThrough(
+      new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>({
+        transform: (bytes, to) => {
+          this.#renew()
+          to.enqueue(bytes)
+        },
+        flush: () => this.end(),
+      }),
+    )
+    return new Response(body, answer)
+  }
+
+  #renew(): void {
+    this.end()
+    this.#timer = setTimeout(() => this.#control.abort(), this.#timeoutMs)
+  }
+}
+
+function unreachable(cause: unknown): ApiFailure {
+  return new ApiFailure('unreachable', 'the server could not be reached', 0, { cause })
+}
+
+/** Reads an answer's JSON. Throws `ApiFailure` where it breaks off, or is none: something in between answered. */
 export async function readJson<Answer>(answer: Response): Promise<Answer> {
   try {
     return (await answer.json()) as Answer
   } catch (error) {
+    if (!(error instanceof SyntaxError)) throw unreachable(error)
     throw new ApiFailure('unreachable', 'the answer is not from this server', answer.status, { cause: error })
   }
 }

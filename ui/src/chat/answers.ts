@@ -128,7 +128,9 @@ export class Answers {
       tree.markSent(promptId)
       tree.patch(promptId, { state: 'completed' })
     }
-    this.#core.memory.setUnsent(entry.id, '')
+    this.#core.memory.setUnsent(entry.id, null)
+    // The server shows the branch that it was asked on last.
+    entry.isTurned = false
     this.#owner.changed(entry, 'began')
   }
 

@@ -31,15 +31,20 @@ export class Asking {
     this.#answers = answers
   }
 
-  /** Asks after a message: the last one of the shown branch, or an earlier one, which makes a branch. */
-  ask(entry: ChatEntry, parentId: string | null, prompt: Prompt): void {
-    if (!canAsk(entry) || isBlankPrompt(prompt)) return
+  /**
+   * Asks after a message: the last one of the shown branch, or an earlier one, which makes a branch. Returns whether
+   * the question was taken.
+   */
+  ask(entry: ChatEntry, parentId: string | null, prompt: Prompt): boolean {
+    if (!canAsk(entry) || isBlankPrompt(prompt)) return false
     const { tree } = entry
     const message = fromPrompt(makeId('u'), parentId, prompt)
     tree.add(message)
-    if (!entry.cell.get().temporary) this.#core.memory.setUnsent(entry.id, prompt.text)
+    if (!entry.cell.get().temporary)
+      this.#core.memory.setUnsent(entry.id, { id: message.id, text: prompt.text })
     if (entry.cell.get().load === 'new') entry.cell.patch({ load: 'ready', title: makeTitle(prompt.text) })
     this.#answer(entry, message.id, 'submit-message')
+    return true
   }
 
   /** Makes an answer anew, beside the one that is there; asks again where the question was refused. */

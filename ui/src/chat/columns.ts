@@ -26,7 +26,10 @@ export class Columns {
   /** Shows what the address names, now and when the person goes back. */
   start(): void {
     this.#showAddress()
-    this.#core.page.onBack(() => this.#showAddress())
+    // The browser also speaks of going back when the person goes to a place on this page.
+    this.#core.page.onBack(() => {
+      if (this.#core.page.path() !== this.#path) this.#showAddress()
+    })
   }
 
   /** Gives a chat, which is made where there is none of this name yet. */
@@ -64,18 +67,22 @@ export class Columns {
   /** Takes a chat off the screen; the last one stays. */
   removeColumn(chatId: string): void {
     const rest = this.cell.get().filter((id) => id !== chatId)
-    if (rest.length === 0) return
+    const [first] = rest
+    if (first === undefined) return
+    if (this.cell.get()[0] === chatId) this.#moveDraft(chatId, first)
     this.#show(rest)
     this.updateAddress('replace')
   }
 
   /** Lets the address name the first chat, once it has begun; a chat that is not kept has no address. */
   updateAddress(how: 'push' | 'replace'): void {
-    const [first] = this.shown
-    if (!first) return
-    const hasAddress = first.cell.get().load !== 'new' && !this.#core.keepsNothing(first)
-    const path = hasAddress ? pathOf(first.id) : '/'
+    const path = this.#path
     if (this.#core.page.path() !== path) this.#core.page.go(path, how)
+  }
+
+  /** Gives whose draft is a chat's: one that has not begun gets another name after a reload. */
+  draftOf(chatId: string): string | null {
+    return this.#core.entries.get(chatId)?.cell.get().load === 'new' ? null : chatId
   }
 
   /** Gives new chats a model, once it is known which ones there are. */
@@ -86,6 +93,23 @@ export class Columns {
       // What is being read will say which model it was.
       if (chosen === '' && load !== 'loading') entry.cell.patch({ model })
     }
+  }
+
+  /** The address of what is shown. */
+  get #path(): string {
+    const [first] = this.shown
+    const hasAddress = first && first.cell.get().load !== 'new' && !this.#core.keepsNothing(first)
+    return hasAddress ? pathOf(first.id) : '/'
+  }
+
+  /** The box stands under all columns: what was typed in it is the first one's, whichever that is. */
+  #moveDraft(fromId: string, toId: string): void {
+    const { memory } = this.#core
+    const [from, to] = [this.draftOf(fromId), this.draftOf(toId)]
+    if (from === to || memory.draft(from) === '') return
+    memory.addToDraft(to, memory.takeDraft(from))
+    const { cell } = this.entry(toId)
+    cell.patch({ draftRevision: cell.get().draftRevision + 1 })
   }
 
   #showAddress(): void {
@@ -104,6 +128,8 @@ export class Columns {
   #open(chatId: string, through?: string): void {
     const entry = this.entry(chatId)
     this.#show([chatId])
+    entry.isTurned = false
+    entry.turns += 1
     if (entry.cell.get().load !== 'new')
       void this.#reading.read(entry, through === undefined ? {} : { through })
   }

@@ -27,6 +27,13 @@ export class ChatEntry {
   isLeaving = false
   /** How often an answer was begun here: what was read before that is not news. */
   begun = 0
+  /** How many readings were begun, and which of them was taken last: what an older one says is not news. */
+  reads = 0
+  taken = 0
+  /** How often another branch was asked for: the last one is shown. */
+  turns = 0
+  /** Whether a branch is shown that is not the one that the server shows: then it is the one to read again. */
+  isTurned = false
   /** How often in a row an answer of it had to be looked for anew. */
   recoveries = 0
 
@@ -43,6 +50,7 @@ export class ChatEntry {
       messageIds: [],
       runningId: null,
       totals: { inputTokens: 0, outputTokens: 0, costUsd: null, messages: 0 },
+      draftRevision: 0,
     })
   }
 

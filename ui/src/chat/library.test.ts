@@ -58,6 +58,38 @@ describe('the list', () => {
     expect(bench.store.library.get()).toMatchObject({ load: 'failed', failure: 'the disk is full' })
   })
 
+  it('stays as long as it is when it is read again', async () => {
+    await open()
+    const { library } = bench.store
+    await bench.store.loadMore()
+    bench.net.last.event('conversation-changed', { chatId: 'x' })
+    await bench.settle()
+    expect(ids(library.get().recent)).toEqual(['a', 'b', 'c'])
+    expect(library.get().hasMore).toBe(false)
+    api.on('GET /api/conversations', { conversations: [conversation('a')], cursor: null })
+    bench.net.last.event('conversation-changed', { chatId: 'x' })
+    await bench.settle()
+    expect(ids(library.get().recent)).toEqual(['a'])
+  })
+
+  it('shows what the newer reading gave, whichever answers last', async () => {
+    await open()
+    const answer = (title: string, delayMs: number) => {
+      const body = { conversations: [conversation('a', { title })], cursor: null }
+      api.on('GET /api/conversations', () => new Promise((tell) => setTimeout(() => tell({ body }), delayMs)))
+    }
+    const titles = () => bench.store.library.get().recent.map((line) => line.title)
+    answer('old', 1_000)
+    bench.net.last.event('conversation-changed', { chatId: 'a' })
+    await bench.settle()
+    answer('new', 10)
+    bench.net.last.event('conversation-changed', { chatId: 'a' })
+    await bench.settle()
+    expect(titles()).toEqual(['new'])
+    await vi.advanceTimersByTimeAsync(2_000)
+    expect(titles()).toEqual(['new'])
+  })
+
   it('is read once for several changes', async () => {
     await open()
     const before = api.asked('GET /api/conversations').length
@@ -99,6 +131,29 @@ describe('searching', () => {
     await bench.settle()
     expect(bench.store.library.get().search.load).toBe('failed')
     expect(bench.store.notice.get()).toBe('too many words')
+  })
+
+  it('keeps what was found when there is no getting more, and goes on from there', async () => {
+    const pages = { body: { found: [found('a')], cursor: 'more' } }
+    api.on('GET /api/search', ({ query }) => (query.cursor ? { status: 503 } : pages))
+    await open()
+    bench.store.searchFor('river')
+    await bench.settle()
+    await bench.store.loadMore()
+    const { search } = bench.store.library.get()
+    expect(search).toMatchObject({ load: 'failed', hasMore: true, found: [{ snippet: 'a river' }] })
+    api.on('GET /api/search', { found: [found('b')], cursor: null })
+    await bench.store.loadMore()
+    expect(bench.store.library.get().search).toMatchObject({ load: 'ready', hasMore: false })
+    expect(bench.store.library.get().search.found).toHaveLength(2)
+  })
+
+  it('is not meant by blanks: there is more of the list', async () => {
+    await open()
+    bench.store.searchFor(' ')
+    await bench.store.loadMore()
+    expect(ids(bench.store.library.get().recent)).toEqual(['a', 'b', 'c'])
+    expect(api.asked('GET /api/search')).toEqual([])
   })
 })
 

@@ -25,6 +25,11 @@ export class LibraryList {
   readonly cell = new Cell<Library>(EMPTY)
   readonly #core: Core
   #cursor: string | null = null
+  /** How many pages of the list are shown. */
+  #pages = 1
+  /** How many readings of the list were begun, and which of them was taken last. */
+  #reads = 0
+  #taken = 0
   #searchCursor: string | null = null
   #refreshTimer: ReturnType<typeof setTimeout> | undefined
   #searchTimer: ReturnType<typeof setTimeout> | undefined
@@ -40,18 +45,22 @@ export class LibraryList {
     this.#refreshTimer = setTimeout(() => void this.refresh(), REFRESH_MS)
   }
 
-  /** Reads the beginning of the list. Returns whether the server keeps conversations; null where it did not say. */
+  /** Reads the list again, as far as it is shown. Returns whether the server keeps conversations; null where it did not say. */
   async refresh(): Promise<boolean | null> {
+    this.#reads += 1
+    const reading = this.#reads
     try {
-      const { api } = this.#core
-      const [pinned, recent] = await Promise.all([api.list('pinned', null), api.list('all', null)])
+      const [pinned, recent] = await Promise.all([this.#core.api.list('pinned', null), this.#readRecent()])
+      if (reading < this.#taken) return true
+      this.#taken = reading
+      this.#pages = recent.pages
       this.#cursor = recent.cursor
       const { failure: _, ...before } = this.cell.get()
       this.cell.set({
         ...before,
         load: 'ready',
         pinned: pinned.conversations.map(toLine),
-        recent: unpinned(recent.conversations.map(toLine)),
+        recent: recent.lines,
         hasMore: recent.cursor !== null,
       })
       this.#tellChats()
@@ -70,7 +79,7 @@ export class LibraryList {
   /** Reads the next page of what is shown: of what was found, or of the list. */
   async loadMore(): Promise<void> {
     const { search } = this.cell.get()
-    if (search.text === '') await this.#loadMoreRecent()
+    if (search.text.trim() === '') await this.#loadMoreRecent()
     else await this.#loadMoreFound(search.text)
   }
 
@@ -101,16 +110,32 @@ export class LibraryList {
     if (line) this.#undoTimer = setTimeout(() => this.cell.patch({ undo: null }), UNDO_MS)
   }
 
+  /** Reads as many pages as are shown. */
+  async #readRecent(): Promise<{ lines: ConversationLine[]; cursor: string | null; pages: number }> {
+    const { api } = this.#core
+    let { conversations, cursor } = await api.list('all', null)
+    let lines = unpinned(conversations.map(toLine))
+    let pages = 1
+    while (cursor !== null && pages < this.#pages) {
+      ;({ conversations, cursor } = await api.list('all', cursor))
+      lines = join(lines, conversations.map(toLine))
+      pages += 1
+    }
+    return { lines, cursor, pages }
+  }
+
   async #loadMoreRecent(): Promise<void> {
     const cursor = this.#cursor
     if (cursor === null) return
     const page = await this.#core.api.list('all', cursor)
     if (this.#cursor !== cursor) return
     this.#cursor = page.cursor
+    this.#pages += 1
     const { recent } = this.cell.get()
-    const known = new Set(recent.map((line) => line.id))
-    const more = unpinned(page.conversations.map(toLine)).filter((line) => !known.has(line.id))
-    this.cell.patch({ recent: [...recent, ...more], hasMore: page.cursor !== null })
+    this.cell.patch({
+      recent: join(recent, page.conversations.map(toLine)),
+      hasMore: page.cursor !== null,
+    })
   }
 
   async #loadMoreFound(text: string): Promise<void> {
@@ -128,8 +153,10 @@ export class LibraryList {
         hasMore: page.cursor !== null,
       })
     } catch (error) {
-      if (this.cell.get().search.text !== text) return
-      this.#patchSearch({ text, found: [], load: 'failed', hasMore: false })
+      const { search } = this.cell.get()
+      if (search.text !== text || this.#searchCursor !== cursor) return
+      const isMore = cursor !== null
+      this.#patchSearch({ text, found: isMore ? search.found : [], load: 'failed', hasMore: isMore })
       this.#core.notice.set(this.#core.explain(error))
     }
   }
@@ -145,6 +172,12 @@ export class LibraryList {
       if (line) entry.cell.patch({ title: line.title, pinned: line.pinnedAt !== null })
     }
   }
+}
+
+/** Adds a page to lines: what changed meanwhile can come twice. */
+function join(lines: readonly ConversationLine[], page: readonly ConversationLine[]): ConversationLine[] {
+  const known = new Set(lines.map((line) => line.id))
+  return [...lines, ...unpinned(page).filter((line) => !known.has(line.id))]
 }
 
 function unpinned(lines: readonly ConversationLine[]): ConversationLine[] {

@@ -13,6 +13,12 @@ const UNSENT = 'outcrop.unsent.'
 const NEW_CHAT = 'new'
 const MOST_MODELS = 200
 
+/** A question that was sent: its message's ID, and its text. */
+export interface Unsent {
+  id: string
+  text: string
+}
+
 /** Remembers. Nothing in here is needed: where the browser forbids it, the page begins anew each time. */
 export class Memory {
   readonly #local: Shelf
@@ -69,13 +75,27 @@ export class Memory {
     this.#session.write(DRAFT + (chatId ?? NEW_CHAT), text === '' ? null : text)
   }
 
-  /** Gives what was sent in a chat and not taken by the server before the page was left; "" where there is none. */
-  unsent(chatId: string): string {
-    return this.#session.read(UNSENT + chatId) ?? ''
+  /** Gives a draft, and forgets it. */
+  takeDraft(chatId: string | null): string {
+    const draft = this.draft(chatId)
+    this.setDraft(chatId, '')
+    return draft
   }
 
-  setUnsent(chatId: string, text: string): void {
-    this.#session.write(UNSENT + chatId, text === '' ? null : text)
+  /** Puts texts before a draft, each a paragraph of its own, and none twice. */
+  addToDraft(chatId: string | null, ...texts: readonly string[]): void {
+    const all = new Set([...texts, this.draft(chatId)].filter((text) => text.trim() !== ''))
+    this.setDraft(chatId, [...all].join('\n\n'))
+  }
+
+  /** Gives what was sent in a chat and not taken by the server before the page was left; null where there is nothing. */
+  unsent(chatId: string): Unsent | null {
+    const { id, text } = readFields(this.#session, UNSENT + chatId)
+    return typeof id === 'string' && typeof text === 'string' ? { id, text } : null
+  }
+
+  setUnsent(chatId: string, unsent: Unsent | null): void {
+    this.#session.write(UNSENT + chatId, unsent && JSON.stringify(unsent))
   }
 }
 

@@ -97,6 +97,8 @@ export interface Chat {
   /** The answer that is being made, if any. */
   runningId: string | null
   totals: { inputTokens: number; outputTokens: number; costUsd: number | null; messages: number }
+  /** Raised whenever the store itself put text into the draft: what is typed in has to read it again. */
+  draftRevision: number
 }
 
 /** What is true of the connection now. Times are milliseconds since 1970. */
@@ -250,7 +252,8 @@ export interface ChatStore {
   stop(chatId: string): void
   /** Makes an answer anew, beside this one. Where the question was refused, it is asked again. */
   regenerate(chatId: string, answerId: string): void
-  editAndResend(chatId: string, promptId: string, prompt: Prompt): void
+  /** Asks in other words, on a branch of its own. False: it was not taken, as with `send`. */
+  editAndResend(chatId: string, promptId: string, prompt: Prompt): boolean
   /**
    * Asks the model to go on after an answer that was interrupted, stopped or cut at its limit, with these words of the
    * person's (the strings table has them); without, in English.

@@ -59,9 +59,18 @@ function beforeFrame(then: () => void): void {
   else setTimeout(then, HIDDEN_MS)
 }
 
+/** Opens the way to other tabs; a browser that may store nothing forbids it. */
+function openChannel(): BroadcastChannel | null {
+  try {
+    return new BroadcastChannel(CHANNEL)
+  } catch {
+    return null
+  }
+}
+
 /** Gives the page of this browser. */
 export function browserPage(): Page {
-  const channel = typeof BroadcastChannel === 'undefined' ? null : new BroadcastChannel(CHANNEL)
+  const channel = openChannel()
   return {
     path: () => location.pathname,
     go(path, how) {

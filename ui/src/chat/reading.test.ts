@@ -94,8 +94,9 @@ describe('a chat that the address names', () => {
     await open({ page })
     bench.send('did it arrive?')
     bench.store.close()
+    const { id } = bench.shown()[2] ?? { id: '' }
     const parts = [{ type: 'text', text: 'did it arrive?' }]
-    api.on(PATH, branch('c1', [...TWO, keptMessage('u2', 'msg-t1', { parts })]))
+    api.on(PATH, branch('c1', [...TWO, keptMessage(id, 'msg-t1', { role: 'user', parts })]))
     await open({ page })
     expect(bench.store.draft('c1')).toBe('')
   })
@@ -111,6 +112,45 @@ describe('a chat that the address names', () => {
     expect(bench.store.draft(bench.chatId)).toBe('did it arrive?')
     expect(page.address).toBe('/')
     expect(bench.send('did it arrive?')).toBe(true)
+  })
+
+  it('joins a question that was not taken with what was typed after it', async () => {
+    const page = new FakeBrowser().open('/c/c1')
+    await open({ page })
+    bench.send('first')
+    bench.store.setDraft('c1', 'second')
+    bench.store.close()
+    await open({ page })
+    expect(bench.store.draft('c1')).toBe('first\n\nsecond')
+    expect(bench.store.chat('c1').get().draftRevision).toBe(1)
+    bench.store.close()
+    await open({ page })
+    expect(bench.store.draft('c1')).toBe('first\n\nsecond')
+    expect(bench.store.chat('c1').get().draftRevision).toBe(0)
+  })
+
+  it('makes a draft of a question that was not taken though an earlier one says the same', async () => {
+    const page = new FakeBrowser().open('/c/c1')
+    await open({ page })
+    bench.send('says u1')
+    bench.store.close()
+    await open({ page })
+    expect(bench.store.draft('c1')).toBe('says u1')
+  })
+
+  it('joins the first question of a chat that never began with all that was typed for a new chat', async () => {
+    const page = new FakeBrowser().open('/')
+    await open({ page })
+    bench.send('first')
+    const { chatId } = bench
+    bench.store.setDraft(chatId, 'second')
+    bench.store.newChat()
+    bench.store.setDraft(bench.chatId, 'third')
+    bench.store.close()
+    page.address = `/c/${chatId}`
+    await open({ page })
+    expect(bench.store.draft(chatId)).toBe('first\n\nsecond\n\nthird')
+    expect(bench.store.chat(chatId).get()).toMatchObject({ load: 'new', draftRevision: 1 })
   })
 
   it('is another after the browser went back', async () => {

@@ -21,24 +21,41 @@ export class Reading {
   }
 
   /** Reads a chat, if it is not what is there already. Returns whether it is there now; throws nothing. */
-  async read(entry: ChatEntry, wanted: BranchQuery = {}): Promise<boolean> {
+  async read(entry: ChatEntry, query: BranchQuery = {}): Promise<boolean> {
+    const wanted = entry.isTurned && entry.leafId !== null ? { through: entry.leafId, ...query } : query
     const { load } = entry.cell.get()
     if (load === 'failed' || load === 'unknown') {
       entry.etag = null
       entry.cell.patch({ load: 'loading' })
     }
     const { begun } = entry
+    const isNews = this.#count(entry, query)
     try {
       const read = (await this.#readEnd(entry, wanted)) ?? (await this.#readBranch(entry, wanted))
       // What was asked meanwhile is newer than what was read.
-      if (read && !entry.request && entry.begun === begun) {
-        entry.etag = read.etag
+      if (isNews() && read && !entry.request && entry.begun === begun) {
+        // An ETag is that of the chat, whichever branch was read.
+        entry.etag = wanted.through ? null : read.etag
+        if (query.through) entry.isTurned = true
         this.#take(entry, read.branch)
       }
       return true
     } catch (error) {
       this.#fail(entry, error)
       return false
+    }
+  }
+
+  /** Counts a reading. Gives what says, once it was answered, whether its answer is still the newest. */
+  #count(entry: ChatEntry, { through }: BranchQuery): () => boolean {
+    entry.reads += 1
+    if (through) entry.turns += 1
+    const { reads, turns } = entry
+    return () => {
+      // Who chose a branch sees it, whatever was read meanwhile; what was read of the branch before is old then.
+      const isNews = through ? turns === entry.turns : reads > entry.taken
+      if (isNews) entry.taken = through ? entry.reads : reads
+      return isNews
     }
   }
 
@@ -79,12 +96,17 @@ export class Reading {
       entry.show(tree.pathTo(tree.newestUnder(messageId)))
       return
     }
+    const { begun } = entry
+    const isNews = this.#count(entry, { through: messageId })
     const read = await this.#core.api.open(entry.id, { through: messageId })
-    if (!read) return
+    // What was asked, or chosen, meanwhile stays in sight.
+    if (!read || !isNews() || entry.begun !== begun) return
     this.#take(entry, read.branch)
     entry.etag = null
+    entry.isTurned = true
     const leafId = read.branch.messages.at(-1)?.id
     if (leafId !== undefined) await this.#core.api.change(entry.id, { leafId })
+    entry.isTurned = false
   }
 
   #take(entry: ChatEntry, branch: BranchJson): void {
@@ -107,7 +129,7 @@ export class Reading {
       load: 'ready',
       hasMore: older.length > 0 ? shown.hasMore : branch.hasMore,
     })
-    this.#takeBack(entry, entry.id)
+    if (this.#takeBack(entry, entry.id)) entry.cell.patch({ draftRevision: shown.draftRevision + 1 })
     const running = branch.messages.findLast((message) => message.state === 'running')
     if (running) this.#follow(entry, running.id)
   }
@@ -117,10 +139,11 @@ export class Reading {
   }
 
   #fail(entry: ChatEntry, error: unknown): void {
-    const { load } = entry.cell.get()
+    const { load, model, draftRevision } = entry.cell.get()
     const isUnknown = error instanceof ApiFailure && error.status === 404
     if (isUnknown && load === 'loading' && this.#takeBack(entry, null)) {
-      entry.cell.patch({ load: 'new', model: entry.cell.get().model || this.#firstModel })
+      const begins = { load: 'new', model: model || this.#firstModel } as const
+      entry.cell.patch({ ...begins, draftRevision: draftRevision + 1 })
       if (this.#core.page.path().endsWith(encodeURIComponent(entry.id))) this.#core.page.go('/', 'replace')
     } else if (isUnknown && (load === 'loading' || entry.leafId !== null)) {
       entry.cell.patch({ load: 'unknown' })
@@ -130,17 +153,17 @@ export class Reading {
   }
 
   /**
-   * Makes a draft again of a question that the page had sent and the server had not taken when the page was left.
-   * Returns whether there was one. `draftOf` is whose draft it becomes, null that of a chat that has not begun.
+   * Makes a draft again of a question that the page had sent and the server had not taken when the page was left; what
+   * was typed since then follows it. Returns whether there was one. `draftOf` is whose draft it becomes, null that of a
+   * chat that has not begun.
    */
   #takeBack(entry: ChatEntry, draftOf: string | null): boolean {
     const { memory } = this.#core
     const unsent = memory.unsent(entry.id)
-    const isKept = entry.tree.findAll(entry.tree.path).some((message) => isPrompt(message, unsent))
-    if (unsent === '' || entry.begun > 0) return false
-    memory.setUnsent(entry.id, '')
-    if (isKept) return false
-    memory.setDraft(draftOf, unsent)
+    if (!unsent || entry.begun > 0) return false
+    memory.setUnsent(entry.id, null)
+    if (entry.tree.find(unsent.id)) return false
+    memory.addToDraft(draftOf, unsent.text, memory.takeDraft(entry.id))
     return true
   }
 }
@@ -153,12 +176,6 @@ function keepMore(tree: ChatTree, kept: ChatMessage): ChatMessage {
   const seen = tree.find(kept.id)
   if (!seen || sizeOf(seen.pieces) <= sizeOf(kept.pieces)) return kept
   return kept.state === 'interrupted' || kept.state === 'running' ? { ...kept, pieces: seen.pieces } : kept
-}
-
-function isPrompt(message: ChatMessage, text: string): boolean {
-  return message.pieces.some(
-    (piece) => message.role === 'user' && piece.kind === 'text' && piece.text === text,
-  )
 }
 
 /** A question that was refused stays in sight, where what it followed is still the end. */

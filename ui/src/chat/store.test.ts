@@ -233,7 +233,9 @@ describe('branches', () => {
     bench.send('two')
     await bench.answer(bench.question, 't2')
     const two = bench.shown()[2]
-    bench.store.editAndResend(bench.chatId, two?.id ?? '', { text: 'two, edited', files: [] })
+    const edited = { text: 'two, edited', files: [] }
+    expect(bench.store.editAndResend(bench.chatId, two?.id ?? '', edited)).toBe(true)
+    expect(bench.store.editAndResend(bench.chatId, two?.id ?? '', edited)).toBe(false)
     expect(bench.question.body).toMatchObject({ parentId: 'msg-t1' })
     expect(bench.texts()).toEqual(['one', 'says msg-t1', 'two, edited', ''])
     expect(bench.shown()[2]?.siblings).toEqual([two?.id, bench.shown()[2]?.id])

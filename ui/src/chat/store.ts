@@ -114,14 +114,9 @@ function page({ core, memory, columns, refreshing }: Parts) {
     },
     addColumn: (model: string) => columns.addColumn(model),
     removeColumn: (chatId: string) => columns.removeColumn(chatId),
-    draft: (chatId: string) => memory.draft(draftName(columns, chatId)),
-    setDraft: (chatId: string, text: string) => memory.setDraft(draftName(columns, chatId), text),
+    draft: (chatId: string) => memory.draft(columns.draftOf(chatId)),
+    setDraft: (chatId: string, text: string) => memory.setDraft(columns.draftOf(chatId), text),
   }
-}
-
-/** A chat that has not begun gets another name after a reload. */
-function draftName(columns: Columns, chatId: string): string | null {
-  return columns.entry(chatId).cell.get().load === 'new' ? null : chatId
 }
 
 function talk({ core, memory, answers, reading, columns, asking }: Parts) {
@@ -130,7 +125,7 @@ function talk({ core, memory, answers, reading, columns, asking }: Parts) {
       const shown = columns.shown
       if (isBlankPrompt(prompt) || !shown.every(canAsk)) return false
       for (const entry of shown) {
-        memory.setDraft(draftName(columns, entry.id), '')
+        memory.setDraft(columns.draftOf(entry.id), '')
         asking.ask(entry, entry.leafId, prompt)
       }
       columns.updateAddress('replace')
@@ -141,7 +136,7 @@ function talk({ core, memory, answers, reading, columns, asking }: Parts) {
     editAndResend(chatId: string, promptId: string, prompt: Prompt) {
       const entry = columns.entry(chatId)
       const edited = entry.tree.find(promptId)
-      if (edited) asking.ask(entry, edited.parentId, prompt)
+      return edited !== null && asking.ask(entry, edited.parentId, prompt)
     },
     continueAnswer(chatId: string, answerId: string, words = CONTINUE) {
       asking.ask(columns.entry(chatId), answerId, { text: words, files: [] })

@@ -249,6 +249,18 @@ describe('a server that is stopping', () => {
     expect(kinds()).toEqual([])
   })
 
+  it('turns a question away at last, which then goes to the connection that is there', () => {
+    bench.goLive()
+    bench.ask()
+    const [old] = bench.net.sockets
+    const requestId = old?.lastSent('send').requestId ?? ''
+    old?.event('draining', { retryAfterMs: 2_000 })
+    vi.advanceTimersByTime(2_000)
+    bench.net.last.accept()
+    old?.say({ type: 'error', requestId, errorText: 'stopping', code: 'draining', retryable: true })
+    expect(bench.net.last.lastSent('send').headers).toEqual({ 'idempotency-key': 'q1' })
+  })
+
   it('is asked ever more seldom while it turns a question away, and given up after a while', () => {
     bench.goLive()
     const { events } = bench.ask()

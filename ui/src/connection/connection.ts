@@ -51,6 +51,7 @@ export class Connection {
       turnedAway: (link, request) => {
         this.#waiting.add(request)
         this.#leave(link, TURNED_AWAY_MS + this.#backoff.next())
+        if (this.#current?.isLive) this.#beginWaiting(this.#current)
       },
       died: (link, death, orphans) => this.#lost(link, death, orphans),
     }

@@ -2,6 +2,7 @@
  * The button that copies code.
  */
 import { type ReactNode, useEffect, useState } from 'react'
+import { copyText } from '../components/common/copyText'
 import { useWords } from './words'
 
 const SHOWN_MS = 2000
@@ -17,14 +18,7 @@ export function CopyButton({ text }: { text: string }): ReactNode {
     const timer = setTimeout(() => setOutcome('none'), SHOWN_MS)
     return () => clearTimeout(timer)
   }, [outcome])
-  const copy = () => {
-    // Browsers offer the clipboard on secure pages only.
-    const copied = navigator.clipboard?.writeText(text) ?? Promise.reject(new Error('no clipboard'))
-    copied.then(
-      () => setOutcome('copied'),
-      () => setOutcome('failed'),
-    )
-  }
+  const copy = async () => setOutcome((await copyText(text)) ? 'copied' : 'failed')
   const said = { none: '', copied: words.copied, failed: words.copyFailed }[outcome]
   return (
     <>

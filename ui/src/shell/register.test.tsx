@@ -60,8 +60,18 @@ it('tells of a new version when another worker takes over, and not of the first 
   await start(told)
   container.dispatchEvent(new Event('controllerchange'))
   expect(told).not.toHaveBeenCalled()
+  const toldAnew = vi.fn()
   container.controller = {}
+  await start(toldAnew)
+  container.dispatchEvent(new Event('controllerchange'))
+  expect(toldAnew).toHaveBeenCalledOnce()
+})
+
+it('tells of a new version in the tab of the first visit, too', async () => {
+  const told = vi.fn()
   await start(told)
+  container.dispatchEvent(new Event('controllerchange'))
+  expect(told).not.toHaveBeenCalled()
   container.dispatchEvent(new Event('controllerchange'))
   expect(told).toHaveBeenCalledOnce()
 })

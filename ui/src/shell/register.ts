@@ -23,9 +23,10 @@ export function registerShell(onNewVersion: () => void = () => undefined): void 
   if (!import.meta.env.PROD) return
   watchLaterParts(onNewVersion)
   if (!('serviceWorker' in navigator)) return
-  const hadOne = navigator.serviceWorker.controller !== null
+  let hadOne = navigator.serviceWorker.controller !== null
   navigator.serviceWorker.addEventListener('controllerchange', () => {
     if (hadOne) onNewVersion()
+    hadOne = true
   })
   const register = () => {
     // Without it the page only needs the network again; there is nothing to tell the person.

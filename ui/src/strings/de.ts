@@ -91,6 +91,7 @@ export const de: Strings = {
     images: 'Bilder bis 3,75 MB',
     documents: '5 Dokumente bis 4,5 MB',
     waitForAnswer: 'Warten Sie auf die Antwort oder stoppen Sie sie, bevor Sie wieder senden.',
+    reading: 'Die Dateien werden gelesen…',
     chooseModel: 'Wählen Sie zuerst ein Modell.',
     settings: 'Einstellungen der Antwort',
   },

@@ -93,6 +93,7 @@ export const en = {
     images: 'images up to 3.75 MB',
     documents: '5 documents up to 4.5 MB',
     waitForAnswer: 'Wait for the answer, or stop it, before you send again.',
+    reading: 'Reading the files…',
     chooseModel: 'Choose a model first.',
     settings: 'Settings of the answer',
   },

@@ -3,6 +3,7 @@
  */
 import { type ReactNode, useEffect, useState } from 'react'
 import { useStrings } from '../../strings'
+import { copyText } from './copyText'
 import { IconButton } from './IconButton'
 
 const SHOWN_MS = 2000
@@ -17,10 +18,6 @@ export function CopyAction({ read }: { read: () => string }): ReactNode {
     return () => clearTimeout(timer)
   }, [state])
   const label = { idle: message.copy, copied: message.copied, failed: message.copyFailed }[state]
-  const copy = () =>
-    navigator.clipboard.writeText(read()).then(
-      () => setState('copied'),
-      () => setState('failed'),
-    )
+  const copy = async () => setState((await copyText(read())) ? 'copied' : 'failed')
   return <IconButton icon={state === 'copied' ? 'check' : 'copy'} label={label} onClick={copy} />
 }

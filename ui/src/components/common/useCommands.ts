@@ -7,6 +7,7 @@ import { useStore } from '../../chat/react'
 import { useStrings } from '../../strings'
 import { SEARCH_ID } from '../keep/SearchBox'
 import { textOf } from '../read/textOf'
+import { copyText } from './copyText'
 import { PROMPT_ID } from './focus'
 import type { Panel } from './panels'
 import type { Command } from './shortcuts'
@@ -33,10 +34,7 @@ export function useCommands({ chats, side, show }: Surroundings): Commands {
   const copyLast = () => {
     const text = findLastAnswer(store, chats[0])
     if (text === null) return false
-    navigator.clipboard.writeText(text).then(
-      () => setSaid(message.copied),
-      () => setSaid(message.copyFailed),
-    )
+    void copyText(text).then((copied) => setSaid(copied ? message.copied : message.copyFailed))
     return true
   }
   const run = (command: Command): boolean => {

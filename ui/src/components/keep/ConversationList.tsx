@@ -1,12 +1,12 @@
 /**
  * The kept conversations: what is pinned, and the rest by the day.
  */
-import { type ReactNode, useId } from 'react'
+import { type ReactNode, useId, useState } from 'react'
 import type { ConversationLine } from '../../chat/model'
 import { useReadable, useStore } from '../../chat/react'
 import { useStrings } from '../../strings'
 import { type Age, ageOf } from '../../strings/format'
-import { ConversationRow } from './ConversationRow'
+import { ConversationRow, type Renaming, type RowProps } from './ConversationRow'
 
 /** Draws the list, or what is to be said instead of one. */
 export function ConversationList({ onChosen }: { onChosen: () => void }): ReactNode {
@@ -14,6 +14,9 @@ export function ConversationList({ onChosen }: { onChosen: () => void }): ReactN
   const library = useReadable(store.library)
   const connection = useReadable(store.connection)
   const { side } = useStrings()
+  // Kept here: while it is typed, an answer may move the line to another part of the list.
+  const [renaming, setRenaming] = useState<Renaming | null>(null)
+  const rows = { renaming, onRenaming: setRenaming, onChosen }
   const { load, failure, pinned, recent, hasMore } = library
   const isEmpty = pinned.length === 0 && recent.length === 0
   return (
@@ -26,9 +29,9 @@ export function ConversationList({ onChosen }: { onChosen: () => void }): ReactN
         </p>
       )}
       {load === 'ready' && isEmpty && <p className="hint side-hint">{side.empty}</p>}
-      <Section title={side.pinned} lines={pinned} onChosen={onChosen} />
+      <Section title={side.pinned} lines={pinned} {...rows} />
       {groupByAge(recent, Date.now()).map(([age, lines]) => (
-        <Section key={age} title={side[age]} lines={lines} onChosen={onChosen} />
+        <Section key={age} title={side[age]} lines={lines} {...rows} />
       ))}
       {hasMore && (
         <button type="button" className="quiet center" onClick={() => void store.loadMore()}>
@@ -39,13 +42,12 @@ export function ConversationList({ onChosen }: { onChosen: () => void }): ReactN
   )
 }
 
-interface SectionProps {
+interface SectionProps extends Omit<RowProps, 'line'> {
   title: string
   lines: readonly ConversationLine[]
-  onChosen: () => void
 }
 
-function Section({ title, lines, onChosen }: SectionProps): ReactNode {
+function Section({ title, lines, ...rows }: SectionProps): ReactNode {
   const id = useId()
   if (lines.length === 0) return null
   return (
@@ -53,7 +55,7 @@ function Section({ title, lines, onChosen }: SectionProps): ReactNode {
       <h2 id={id}>{title}</h2>
       <ul className="lines">
         {lines.map((line) => (
-          <ConversationRow key={line.id} line={line} onChosen={onChosen} />
+          <ConversationRow key={line.id} line={line} {...rows} />
         ))}
       </ul>
     </section>

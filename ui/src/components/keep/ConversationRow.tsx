@@ -1,37 +1,46 @@
 /**
  * One conversation of the list, and what can be done with it.
  */
-import { type ReactNode, useRef, useState } from 'react'
+import { type ReactNode, useRef } from 'react'
 import type { ChatStore, ConversationLine } from '../../chat/model'
 import { useStore } from '../../chat/react'
 import { type Strings, useStrings } from '../../strings'
 import { download } from '../common/download'
 import { focusLater } from '../common/focus'
 import { Menu, type MenuItem } from '../common/Menu'
+import { isComposing } from '../talk/GrowingText'
 import { ChatLink } from './ChatLink'
 
-/** Draws the line: a link, and a menu of actions. */
-export function ConversationRow({
-  line,
-  onChosen,
-}: {
+/** The conversation that is being renamed, and its title as far as it is typed. */
+export interface Renaming {
+  chatId: string
+  title: string
+}
+
+/** What a line is drawn with. */
+export interface RowProps {
   line: ConversationLine
+  renaming: Renaming | null
+  onRenaming: (renaming: Renaming | null) => void
   onChosen: () => void
-}): ReactNode {
+}
+
+/** Draws the line: a link and a menu of actions, or the field for its new title. */
+export function ConversationRow({ line, renaming, onRenaming, onChosen }: RowProps): ReactNode {
   const store = useStore()
   const words = useStrings()
-  const [renaming, setRenaming] = useState(false)
   const row = useRef<HTMLLIElement>(null)
   const title = line.title || words.side.untitled
   const onDone = () => {
-    setRenaming(false)
+    onRenaming(null)
     // The link is there again after the next drawing.
     focusLater(() => row.current?.querySelector('a'))
   }
-  if (renaming) {
+  const rename = (next: string) => onRenaming({ chatId: line.id, title: next })
+  if (renaming?.chatId === line.id) {
     return (
-      <li className="line">
-        <RenameForm line={line} onDone={onDone} />
+      <li className="line" ref={row}>
+        <RenameForm line={line} title={renaming.title} onTitle={rename} onDone={onDone} />
       </li>
     )
   }
@@ -42,7 +51,7 @@ export function ConversationRow({
       </ChatLink>
       <Menu
         label={words.side.actions(title)}
-        items={listActions(store, line, words, () => setRenaming(true))}
+        items={listActions(store, line, words, () => rename(line.title))}
       />
     </li>
   )
@@ -79,10 +88,16 @@ async function save(store: ChatStore, chatId: string, format: 'json' | 'markdown
   }
 }
 
-function RenameForm({ line, onDone }: { line: ConversationLine; onDone: () => void }): ReactNode {
+interface RenameFormProps {
+  line: ConversationLine
+  title: string
+  onTitle: (title: string) => void
+  onDone: () => void
+}
+
+function RenameForm({ line, title, onTitle, onDone }: RenameFormProps): ReactNode {
   const store = useStore()
   const { side } = useStrings()
-  const [title, setTitle] = useState(line.title)
   const finished = useRef(false)
   const finish = (keep: boolean) => {
     // Leaving the field by a key takes it away, and that leaves it once more.
@@ -104,16 +119,17 @@ function RenameForm({ line, onDone }: { line: ConversationLine; onDone: () => vo
         ref={(input) => {
           if (!input || document.activeElement === input) return
           input.focus()
-          input.select()
+          // What is there is replaced by typing, but not what was typed before the line moved.
+          input.setSelectionRange(title === line.title ? 0 : title.length, title.length)
         }}
         aria-label={side.newTitle}
         maxLength={200}
         dir="auto"
         value={title}
-        onChange={(event) => setTitle(event.target.value)}
+        onChange={(event) => onTitle(event.target.value)}
         onBlur={() => finish(true)}
         onKeyDown={(event) => {
-          if (event.key !== 'Escape') return
+          if (event.key !== 'Escape' || isComposing(event)) return
           event.stopPropagation()
           finish(false)
         }}

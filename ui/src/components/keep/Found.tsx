@@ -13,12 +13,12 @@ export function Found({ search, onChosen }: { search: Library['search']; onChose
   const store = useStore()
   const { side } = useStrings()
   const { found, load, hasMore } = search
-  const isDone = load === 'ready' || load === 'failed'
   return (
     <>
       <p className="hint side-hint" role="status">
         {load === 'loading' && side.loading}
-        {isDone && (found.length === 0 ? side.nothingFound : side.found(found.length))}
+        {/* The notice says why a search failed. */}
+        {load === 'ready' && (found.length === 0 ? side.nothingFound : side.found(found.length))}
       </p>
       <ul className="lines">
         {found.map((line) => (

@@ -1,4 +1,4 @@
-import { act, screen, within } from '@testing-library/react'
+import { act, createEvent, fireEvent, screen, within } from '@testing-library/react'
 import { beforeAll, expect, it, vi } from 'vitest'
 import { loadLaterParts } from '../common/later'
 import { draw } from '../testing/draw'
@@ -62,6 +62,24 @@ it('renames inline', async () => {
   expect(store.calls).toEqual([['rename', 'c2', 'Lakes']])
 })
 
+it('keeps the title that is being typed while its line moves to another part of the list', async () => {
+  const { user, store } = drawSide()
+  await choose(user, 'Rivers', 'Rename')
+  await user.keyboard('{End} and la')
+  act(() => store.library.patch({ recent: [makeLine('c2', 'Rivers'), makeLine('c1', 'Streams')] }))
+  expect(document.activeElement).toBe(screen.getByLabelText('New title'))
+  await user.keyboard('kes{Enter}')
+  expect(store.calls).toEqual([['rename', 'c2', 'Rivers and lakes']])
+})
+
+it('goes on renaming when Escape takes back a word of an input method', async () => {
+  const { user } = drawSide()
+  await choose(user, 'Rivers', 'Rename')
+  const field = screen.getByLabelText('New title')
+  fireEvent(field, createEvent.keyDown(field, { key: 'Escape', isComposing: true }))
+  expect(screen.getByLabelText('New title')).toBeTruthy()
+})
+
 it('keeps the title when renaming is given up', async () => {
   const { user, store } = drawSide()
   await choose(user, 'Rivers', 'Rename')
@@ -122,6 +140,15 @@ it('shows where a search found its words, marked', () => {
   const link = screen.getByRole('link', { name: /^Rivers/ })
   expect(within(link).getByText('Rhine').tagName).toBe('MARK')
   expect(screen.getByText('1 found')).toBeTruthy()
+})
+
+it('does not say that nothing was found where the search failed', () => {
+  const { store } = drawSide()
+  const search = { text: 'rhine', found: [], hasMore: false }
+  act(() => store.library.patch({ search: { ...search, load: 'failed' } }))
+  expect(screen.queryByText('Nothing found.')).toBeNull()
+  act(() => store.library.patch({ search: { ...search, load: 'ready' } }))
+  expect(screen.getByText('Nothing found.')).toBeTruthy()
 })
 
 it('opens what was found with the branch that it is in', async () => {

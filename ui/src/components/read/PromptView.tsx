@@ -8,7 +8,7 @@ import { useStrings } from '../../strings'
 import { CopyAction } from '../common/CopyAction'
 import { focusLater, focusPrompt } from '../common/focus'
 import { IconButton } from '../common/IconButton'
-import { GrowingText } from '../talk/GrowingText'
+import { GrowingText, isComposing } from '../talk/GrowingText'
 import { Branches } from './Branches'
 import { PromptPieces } from './Pieces'
 import { textOf } from './textOf'
@@ -33,7 +33,7 @@ export function PromptView({ chatId, message, busy }: PromptViewProps): ReactNod
     <article className="message prompt" data-state={message.state} aria-label={words.chat.you}>
       <h3 className="unseen">{words.chat.you}</h3>
       {editing ? (
-        <PromptEditor chatId={chatId} message={message} onDone={leave} />
+        <PromptEditor chatId={chatId} message={message} busy={busy} onDone={leave} />
       ) : (
         <div className="bubble">
           <PromptPieces pieces={message.pieces} />
@@ -58,19 +58,18 @@ export function PromptView({ chatId, message, busy }: PromptViewProps): ReactNod
   )
 }
 
-interface PromptEditorProps {
-  chatId: string
-  message: ChatMessage
+interface PromptEditorProps extends PromptViewProps {
   onDone: (resent: boolean) => void
 }
 
-function PromptEditor({ chatId, message, onDone }: PromptEditorProps): ReactNode {
+function PromptEditor({ chatId, message, busy, onDone }: PromptEditorProps): ReactNode {
   const words = useStrings()
   const store = useStore()
   const [text, setText] = useState(() => textOf(message.pieces))
+  const isBlank = text.trim() === ''
   const resend = () => {
-    store.editAndResend(chatId, message.id, { text, files: filesOf(message) })
-    onDone(true)
+    if (isBlank) return
+    if (store.editAndResend(chatId, message.id, { text, files: filesOf(message) })) onDone(true)
   }
   return (
     <form
@@ -80,17 +79,20 @@ function PromptEditor({ chatId, message, onDone }: PromptEditorProps): ReactNode
         resend()
       }}
       onKeyDown={(event) => {
-        if (event.key !== 'Escape') return
+        if (event.key !== 'Escape' || isComposing(event)) return
         event.preventDefault()
         onDone(false)
       }}
     >
       <GrowingText label={words.message.editLabel} value={text} onChange={setText} onEnter={resend} focused />
       <div className="row end">
+        <p className="hint" role="status">
+          {busy && words.talk.waitForAnswer}
+        </p>
         <button type="button" className="quiet" onClick={() => onDone(false)}>
           {words.app.cancel}
         </button>
-        <button type="submit" className="primary" disabled={text.trim() === ''}>
+        <button type="submit" className="primary" disabled={isBlank || busy}>
           {words.message.resend}
         </button>
       </div>

@@ -50,9 +50,11 @@ function hear(heard: Heard, message: ChatMessage, words: Strings): string[] {
   const said: string[] = []
   // An answer whose end was not heard is the same one, which the server has given its name meanwhile.
   if (heard.live) heard.id = message.id
-  if (heard.id !== message.id) {
-    Object.assign(heard, { id: message.id, length: 0, live: underWay })
-    if (underWay) said.push(words.speech.answering(message.model ?? ''))
+  if (heard.id !== message.id) Object.assign(heard, { id: message.id, length: 0, live: false })
+  // Also one that had ended: it was lost for a while, and goes on after what was heard of it.
+  if (underWay && !heard.live) {
+    heard.live = true
+    said.push(words.speech.answering(message.model ?? ''))
   }
   if (!heard.live) return said
   const rest = textOf(message.pieces).slice(heard.length)

@@ -1,5 +1,5 @@
-import { act, screen, waitFor } from '@testing-library/react'
-import { beforeAll, expect, it } from 'vitest'
+import { act, createEvent, fireEvent, screen, waitFor } from '@testing-library/react'
+import { beforeAll, expect, it, vi } from 'vitest'
 import type { ChatMessage } from '../../chat/model'
 import { useReadable } from '../../chat/react'
 import { loadLaterParts } from '../common/later'
@@ -109,6 +109,45 @@ it('leaves the prompt as it was when the editing is given up', async () => {
   expect(store.calls).toEqual([])
 })
 
+it('keeps the editor with its words where the store did not take them, and says why', async () => {
+  const { user, store } = drawMessages(makePrompt('p1', 'old'), makeAnswer('a1', 'b'))
+  await user.click(screen.getByRole('button', { name: 'Edit' }))
+  await user.keyboard('er')
+  act(() => store.chat(CHAT_ID).patch({ runningId: 'a9' }))
+  expect(screen.getByText(/^Wait for the answer/)).toBeTruthy()
+  await user.keyboard('{Enter}')
+  await user.click(screen.getByRole('button', { name: 'Send' }))
+  expect(screen.getByLabelText<HTMLTextAreaElement>('Edit the prompt').value).toBe('older')
+  act(() => store.chat(CHAT_ID).patch({ runningId: null }))
+  await user.type(screen.getByLabelText('Edit the prompt'), '{Enter}')
+  expect(screen.queryByLabelText('Edit the prompt')).toBeNull()
+})
+
+it('does not send an edited prompt that is blank', async () => {
+  const { user, store } = drawMessages(makePrompt('p1', 'old'), makeAnswer('a1', 'b'))
+  await user.click(screen.getByRole('button', { name: 'Edit' }))
+  await user.clear(screen.getByLabelText('Edit the prompt'))
+  await user.keyboard('{Enter}')
+  expect(screen.getByLabelText('Edit the prompt')).toBeTruthy()
+  expect(store.calls).toEqual([])
+})
+
+it('goes on editing when Escape takes back a word of an input method', async () => {
+  const { user } = drawMessages(makePrompt('p1', 'old'), makeAnswer('a1', 'b'))
+  await user.click(screen.getByRole('button', { name: 'Edit' }))
+  const editor = screen.getByLabelText('Edit the prompt')
+  fireEvent(editor, createEvent.keyDown(editor, { key: 'Escape', isComposing: true }))
+  fireEvent.keyDown(editor, { key: 'Escape', keyCode: 229 })
+  expect(screen.getByLabelText('Edit the prompt')).toBeTruthy()
+})
+
+it('says that copying failed where the browser has no clipboard', async () => {
+  const { user } = drawMessages(makePrompt('p1', 'a'))
+  vi.spyOn(navigator, 'clipboard', 'get').mockReturnValue(undefined as unknown as Clipboard)
+  await user.click(screen.getByRole('button', { name: 'Copy' }))
+  expect(await screen.findByRole('button', { name: 'Copying failed' })).toBeTruthy()
+})
+
 it('gives the focus back to the edit button after editing', async () => {
   const { user } = drawMessages(makePrompt('p1', 'old'), makeAnswer('a1', 'b'))
   await user.click(screen.getByRole('button', { name: 'Edit' }))
@@ -177,6 +216,24 @@ it('speaks whole sentences of an answer, and its end', () => {
   expect(log.textContent).toBe('claude answers.One is said.')
   grow('One is said. The other too', 'completed')
   expect(log.textContent).toBe('claude answers.One is said.The other tooThe answer is complete.')
+})
+
+it('speaks the rest of an answer that was interrupted and goes on', () => {
+  const { store } = drawMessages(
+    makePrompt('p1', 'a'),
+    makeAnswer('a1', '', { state: 'running', pieces: [] }),
+  )
+  const log = screen.getByRole('log')
+  const grow = (text: string, state: 'running' | 'interrupted' | 'completed') =>
+    act(() => store.message(CHAT_ID, 'a1').set(makeAnswer('a1', '', { state, pieces: [makeText(text)] })))
+  grow('One is said. ', 'running')
+  grow('One is said. ', 'interrupted')
+  expect(log.textContent).toBe('claude answers.One is said.The answer was interrupted.')
+  grow('One is said. The other too.', 'running')
+  grow('One is said. The other too.', 'completed')
+  expect(log.textContent).toBe(
+    'claude answers.One is said.The answer was interrupted.claude answers.The other too.The answer is complete.',
+  )
 })
 
 it('does not read out an answer that was there before', () => {

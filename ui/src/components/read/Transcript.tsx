@@ -1,7 +1,7 @@
 /**
  * The messages of one chat, in a region that scrolls.
  */
-import { type ReactNode, useEffect, useRef } from 'react'
+import { type ReactNode, type RefObject, useEffect, useLayoutEffect, useRef } from 'react'
 import type { Chat } from '../../chat/model'
 import { useStore } from '../../chat/react'
 import { useStrings } from '../../strings'
@@ -33,14 +33,33 @@ export function Transcript({ chat, label }: { chat: Chat; label?: string }): Rea
           <Messages chat={chat} />
         </div>
       </section>
-      {!atEnd && (
-        <button type="button" className="latest" onClick={toEnd}>
-          <Icon name="latest" />
-          {words.chat.latest}
-        </button>
-      )}
+      {!atEnd && <LatestButton box={box} onPress={toEnd} />}
       {last !== undefined && <Speech chatId={chat.id} messageId={last} />}
     </div>
+  )
+}
+
+function LatestButton({
+  box,
+  onPress,
+}: {
+  box: RefObject<HTMLElement | null>
+  onPress: () => void
+}): ReactNode {
+  const { chat } = useStrings()
+  const button = useRef<HTMLButtonElement>(null)
+  // It goes when the end is in sight; what scrolls takes the focus then.
+  useLayoutEffect(() => {
+    const own = button.current
+    return () => {
+      if (own === document.activeElement) box.current?.focus({ preventScroll: true })
+    }
+  }, [box])
+  return (
+    <button ref={button} type="button" className="latest" onClick={onPress}>
+      <Icon name="latest" />
+      {chat.latest}
+    </button>
   )
 }
 

@@ -28,10 +28,15 @@ interface GrowingTextProps {
 // Safari ends a word with a keydown that no longer says `isComposing`, but has this code.
 const COMPOSING = 229
 
+/** Tells whether a key is for an input method that is at work, and so means nothing here. */
+export function isComposing(event: KeyboardEvent): boolean {
+  return event.nativeEvent.isComposing || event.keyCode === COMPOSING
+}
+
 /** Tells whether a key means "send": Enter alone, while no input method is at work. */
 export function isSend(event: KeyboardEvent): boolean {
   if (event.key !== 'Enter' || event.shiftKey || event.ctrlKey || event.altKey || event.metaKey) return false
-  return !event.nativeEvent.isComposing && event.keyCode !== COMPOSING
+  return !isComposing(event)
 }
 
 /** Draws the box. Its greatest height is the style's. */

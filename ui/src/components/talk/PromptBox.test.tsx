@@ -88,7 +88,7 @@ it('sends a pasted image along', async () => {
 
 it('says in words why a dropped file can’t be sent', async () => {
   const { box } = drawBox()
-  fireEvent.drop(box, { dataTransfer: { files: [new File(['x'], 'a.exe')] } })
+  fireEvent.drop(box, { dataTransfer: { types: ['Files'], files: [new File(['x'], 'a.exe')] } })
   expect(await screen.findByText(/^a\.exe was not attached: files of this type/)).toBeTruthy()
 })
 
@@ -101,7 +101,7 @@ it('offers no files to a model that takes none', () => {
 
 it('does not send a file to a model that was chosen after it, and does not take it', async () => {
   const { user, store, box } = drawBox()
-  fireEvent.drop(box, { dataTransfer: { files: [new File(['x'], 'a.png')] } })
+  fireEvent.drop(box, { dataTransfer: { types: ['Files'], files: [new File(['x'], 'a.png')] } })
   await screen.findByText('a.png')
   act(() => store.setModel(CHAT_ID, 'llama'))
   await user.type(box, 'Look{Enter}')
@@ -140,6 +140,59 @@ it('names the file with which all together would be too much', async () => {
   if (input) await user.upload(input, files)
   expect(await screen.findByText(/^e\.md was not attached: all files together may have 18/)).toBeTruthy()
   expect(screen.getByRole('button', { name: 'Remove d.md' })).toBeTruthy()
+})
+
+const MARKDOWN = ['a.md', 'b.md', 'c.md', 'd.md', 'e.md', 'f.md'].map((name) => new File(['x'], name))
+
+function dropFiles(box: HTMLElement, files: readonly File[]) {
+  fireEvent.drop(box, { dataTransfer: { types: ['Files'], files } })
+}
+
+it('waits with sending until the files are read, says so, and sends them along then', async () => {
+  const { user, store, box } = drawBox()
+  await user.type(box, 'Look')
+  dropFiles(box, MARKDOWN.slice(0, 2))
+  fireEvent.keyDown(box, { key: 'Enter' })
+  expect(sent(store)).toEqual([])
+  expect(screen.getByText('Reading the files…')).toBeTruthy()
+  expect(screen.getByRole<HTMLButtonElement>('button', { name: 'Send' }).disabled).toBe(true)
+  await waitFor(() => expect(screen.queryByText('Reading the files…')).toBeNull())
+  await user.type(box, '{Enter}')
+  expect(sent(store)).toMatchObject([{ text: 'Look', files: [{ name: 'a.md' }, { name: 'b.md' }] }])
+})
+
+it('holds the limits over files that are dropped while others are being read', async () => {
+  const { box } = drawBox()
+  dropFiles(box, MARKDOWN.slice(0, 3))
+  dropFiles(box, MARKDOWN.slice(3))
+  expect(await screen.findByText(/was not attached: no more than 5 documents/)).toBeTruthy()
+  await waitFor(() => expect(screen.queryByText('Reading the files…')).toBeNull())
+  expect(screen.getAllByRole('button', { name: /^Remove / })).toHaveLength(5)
+})
+
+it('names all that were not attached of two drops at once', async () => {
+  const { box } = drawBox()
+  dropFiles(box, [new File(['x'], 'a.exe'), ...MARKDOWN.slice(0, 1)])
+  dropFiles(box, [...MARKDOWN.slice(1, 2), new File(['x'], 'b.exe')])
+  expect(await screen.findByText(/^b\.exe was not attached/)).toBeTruthy()
+  expect(await screen.findByText(/^a\.exe was not attached/)).toBeTruthy()
+})
+
+it('leaves text that is dragged to the browser, and takes files', () => {
+  const { box } = drawBox()
+  const isLeft = (types: string[]) => fireEvent.drop(box, { dataTransfer: { types, files: [] } })
+  expect(isLeft(['text/plain'])).toBe(true)
+  expect(isLeft(['Files'])).toBe(false)
+})
+
+it('shows what the store puts back into the draft, in a new chat, too', () => {
+  const { store, box } = drawBox()
+  expect(box.value).toBe('')
+  act(() => {
+    store.setDraft(CHAT_ID, 'Not taken')
+    store.chat(CHAT_ID).patch({ draftRevision: 1 })
+  })
+  expect(box.value).toBe('Not taken')
 })
 
 it('has the focus when the answer ends whose button for stopping had it', async () => {

@@ -16,20 +16,20 @@ import { StopButton } from './StopButton'
 import { useAttachments } from './useAttachments'
 import { useDrop } from './useDrop'
 
-/** Draws the box for all columns. Give it the first chat's id as its key: its draft belongs to that one. */
+/** Draws the box for all columns; its draft belongs to the first one. Give it another key where other chats are shown. */
 export function PromptBox({ chats }: { chats: readonly Chat[] }): ReactNode {
   const store = useStore()
   const words = useStrings()
   const infos = useModels(chats)
   const takes = findTakes(infos)
-  const { files, refused, add, remove, clear, check } = useAttachments(takes)
+  const { files, refused, reading, add, remove, clear, check } = useAttachments(takes)
   const [text, setText] = useDraft(chats[0])
   const box = useRef<HTMLTextAreaElement>(null)
   const { dragging, onDrop } = useDrop((dropped) => void add(dropped))
   const running = chats.some((chat) => chat.runningId !== null)
   const isBlank = text.trim() === '' && files.length === 0
   const send = () => {
-    if (isBlank || !check() || !store.send({ text, files })) return
+    if (isBlank || reading || !check() || !store.send({ text, files })) return
     setText('')
     clear()
     box.current?.focus()
@@ -54,7 +54,7 @@ export function PromptBox({ chats }: { chats: readonly Chat[] }): ReactNode {
         <AttachButton takes={takes} onFiles={add} />
         <ParamsButton models={infos} />
         <p id="prompt-hint" className="hint prompt-hint">
-          <Hint chats={chats} running={running} takes={takes} />
+          <Hint chats={chats} running={running} reading={reading} takes={takes} />
         </p>
         {running ? (
           <StopButton chats={chats} />
@@ -62,7 +62,7 @@ export function PromptBox({ chats }: { chats: readonly Chat[] }): ReactNode {
           <button
             type="submit"
             className="send"
-            disabled={isBlank}
+            disabled={isBlank || reading}
             aria-label={words.talk.send}
             title={words.talk.send}
           >
@@ -81,12 +81,12 @@ function useModels(chats: readonly Chat[]): readonly (ModelInfo | undefined)[] {
 
 function useDraft(chat: Chat | undefined): [string, (text: string) => void] {
   const store = useStore()
-  const id = chat?.id ?? ''
+  const { id = '', draftRevision = 0 } = chat ?? {}
   const [text, setText] = useState(() => store.draft(id))
-  // What was not sent before a reload comes back as a draft once the chat is read.
+  // What was not sent comes back as a draft, and what was typed goes along when the first column is taken away.
   useEffect(() => {
-    if (chat?.load === 'ready') setText((now) => now || store.draft(id))
-  }, [chat?.load, id, store])
+    if (draftRevision > 0) setText((now) => store.draft(id) || now)
+  }, [draftRevision, id, store])
   const change = (next: string) => {
     setText(next)
     store.setDraft(id, next)
@@ -113,14 +113,17 @@ function pasteFiles(event: ClipboardEvent, add: (files: readonly File[]) => Prom
 function Hint({
   chats,
   running,
+  reading,
   takes,
 }: {
   chats: readonly Chat[]
   running: boolean
+  reading: boolean
   takes: Takes
 }): ReactNode {
   const { talk } = useStrings()
   if (running) return talk.waitForAnswer
+  if (reading) return talk.reading
   if (chats.some((chat) => chat.model === '')) return talk.chooseModel
   const kinds = [takes.images && talk.images, takes.documents && talk.documents].filter(
     (kind) => kind !== false,

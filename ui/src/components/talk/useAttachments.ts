@@ -1,9 +1,9 @@
 /**
  * The files of the prompt that is being written.
  */
-import { useState } from 'react'
+import { useRef, useState } from 'react'
 import type { Attachment } from '../../chat/model'
-import { findExcess, findRefusal, MOST_FILES, mediaTypeOf, type Refusal, type Takes } from './fileRules'
+import { findExcess, findRefusal, mediaTypeOf, type Refusal, type Takes } from './fileRules'
 
 /** A file that was not taken, and why. */
 export interface RefusedFile {
@@ -16,6 +16,8 @@ export interface RefusedFile {
 interface Attachments {
   files: readonly Attachment[]
   refused: readonly RefusedFile[]
+  /** Whether files are on their way: they would be missing in what is sent now. */
+  reading: boolean
   /** Takes what can be taken, and remembers what can't, until the next time. */
   add: (files: readonly File[]) => Promise<void>
   remove: (key: string) => void
@@ -30,16 +32,29 @@ let lastKey = 0
 export function useAttachments(takes: Takes): Attachments {
   const [files, setFiles] = useState<readonly Attachment[]>([])
   const [refused, setRefused] = useState<readonly RefusedFile[]>([])
+  const [reading, setReading] = useState(0)
+  // What is there now, and not when this was drawn: files may come while others are being read.
+  const held = useRef(files)
+  const hold = (next: readonly Attachment[]) => {
+    held.current = next
+    setFiles(next)
+  }
+  const refuse = (file: RefusedFile) => setRefused((before) => [...before, file])
+  const judge: Judge = (mediaType, bytes) =>
+    findRefusal(mediaType, bytes, takes) ?? findExcess(mediaType, bytes, held.current)
+  const addOne = async (file: File) => {
+    const taken = await take(file, judge)
+    if ('why' in taken) return refuse(taken)
+    // Others may have come while this one was read.
+    const why = judge(taken.mediaType, taken.bytes)
+    if (why === null) hold([...held.current, taken])
+    else refuse({ ...taken, why })
+  }
   const add = async (wanted: readonly File[]) => {
-    const taken: Attachment[] = []
-    const left: RefusedFile[] = []
-    for (const file of wanted) {
-      const result = await take(file, takes, [...files, ...taken])
-      if ('why' in result) left.push(result)
-      else taken.push(result)
-    }
-    setFiles((before) => [...before, ...taken].slice(0, MOST_FILES))
-    setRefused(left)
+    if (reading === 0) setRefused([])
+    setReading((before) => before + 1)
+    for (const file of wanted) await addOne(file)
+    setReading((before) => before - 1)
   }
   const check = () => {
     const left = files.flatMap(({ key, name, mediaType, bytes }) => {
@@ -52,25 +67,25 @@ export function useAttachments(takes: Takes): Attachments {
   return {
     files,
     refused,
+    reading: reading > 0,
     add,
     check,
-    remove: (key) => setFiles((before) => before.filter((file) => file.key !== key)),
+    remove: (key) => hold(held.current.filter((file) => file.key !== key)),
     clear: () => {
-      setFiles([])
+      hold([])
       setRefused([])
     },
   }
 }
 
-async function take(
-  file: File,
-  takes: Takes,
-  before: readonly Attachment[],
-): Promise<Attachment | RefusedFile> {
+type Judge = (mediaType: string | null, bytes: number) => Refusal | null
+
+/** Reads a file, if it can be sent. */
+async function take(file: File, judge: Judge): Promise<Attachment | RefusedFile> {
   const { name, size } = file
   const key = `f${++lastKey}`
   const mediaType = mediaTypeOf(file)
-  const why = findRefusal(mediaType, size, takes) ?? findExcess(mediaType, size, before)
+  const why = judge(mediaType, size)
   if (why !== null || mediaType === null) return { key, name, mediaType, why: why ?? 'wrongType' }
   const url = await readUrl(file, mediaType)
   return url === null

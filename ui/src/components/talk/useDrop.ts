@@ -14,13 +14,13 @@ export function useDrop(take: (files: readonly File[]) => void): Drop {
   const [dragging, setDragging] = useState(false)
   useEffect(() => {
     const over = (event: globalThis.DragEvent) => {
-      if (!event.dataTransfer?.types.includes('Files')) return
+      if (!hasFiles(event)) return
       // Without this the browser would leave the page to show the file.
       event.preventDefault()
       setDragging(true)
     }
     const end = (event: globalThis.DragEvent) => {
-      if (event.type === 'drop') event.preventDefault()
+      if (event.type === 'drop' && hasFiles(event)) event.preventDefault()
       if (event.type === 'drop' || event.relatedTarget === null) setDragging(false)
     }
     document.addEventListener('dragover', over)
@@ -35,8 +35,14 @@ export function useDrop(take: (files: readonly File[]) => void): Drop {
   return {
     dragging,
     onDrop: (event) => {
+      if (!hasFiles(event)) return
       event.preventDefault()
       take([...event.dataTransfer.files])
     },
   }
+}
+
+/** Text that is dragged is the browser's own matter. */
+function hasFiles({ dataTransfer }: { dataTransfer: DataTransfer | null }): boolean {
+  return dataTransfer?.types.includes('Files') ?? false
 }

@@ -65,7 +65,6 @@ export class FakeStore implements ChatStore {
   removeColumn = this.#told('removeColumn')
   stop = this.#told('stop')
   regenerate = this.#told('regenerate')
-  editAndResend = this.#told('editAndResend')
   continueAnswer = this.#told('continueAnswer')
   selectBranch = this.#done('selectBranch')
   loadOlder = this.#done('loadOlder')
@@ -91,6 +90,11 @@ export class FakeStore implements ChatStore {
   send(...args: Parameters<ChatStore['send']>): boolean {
     this.calls.push(['send', ...args])
     return this.columns.get().every((chatId) => this.chat(chatId).get().runningId === null)
+  }
+
+  editAndResend(...args: Parameters<ChatStore['editAndResend']>): boolean {
+    this.calls.push(['editAndResend', ...args])
+    return this.chat(args[0]).get().runningId === null
   }
 
   draft(chatId: string): string {
@@ -142,5 +146,6 @@ function makeChat(id: string): Chat {
     messageIds: [],
     runningId: null,
     totals: { inputTokens: 0, outputTokens: 0, costUsd: null, messages: 0 },
+    draftRevision: 0,
   }
 }
