@@ -167,11 +167,12 @@ def test_a_pdf_is_sent_as_base64() -> None:
     }
 
 
-def test_a_text_document_is_sent_as_text() -> None:
+@pytest.mark.parametrize("media_type", ["text/csv", "text/html", "text/markdown", "text/plain"])
+def test_a_text_document_is_sent_as_text(media_type: str) -> None:
     """
-    Plain text needs no base64.
+    A text of any kind goes out as plain text, the one kind that Claude has, and needs no base64.
     """
-    source = block(DocumentPart(media_type="text/plain", data="wört".encode()))["source"]
+    source = block(DocumentPart(media_type=media_type, data="wört".encode()))["source"]
     assert source == {"type": "text", "media_type": "text/plain", "data": "wört"}
 
 
@@ -325,6 +326,18 @@ def test_a_refused_prefill_is_refused() -> None:
         call(made, refuses=frozenset({"prefill"}))
 
 
+def test_a_blank_text_of_an_answer_is_left_out() -> None:
+    """
+    Blank texts and empty answers, which the model wrote and a client sends back, are left out.
+    """
+    use = ToolUsePart(tool_use_id="t1", name="add", input={})
+    result = ToolResultPart(tool_use_id="t1", content=(text("1"),))
+    made = request(user(text("a")), assistant(text(" ")), user(text("?")), assistant(text("\n\n"), use), user(result))
+    messages = body(made)["messages"]
+    assert [message["role"] for message in messages] == ["user", "user", "assistant", "user"]
+    assert [part["type"] for part in messages[2]["content"]] == ["tool_use"]
+
+
 def test_messages_stay_as_they_are() -> None:
     """
     Neighbours of one role, and a beginning by the assistant, are left to Claude, which joins them itself.
@@ -343,7 +356,10 @@ def test_messages_stay_as_they_are() -> None:
         (request(system=(text(" "),)), r"system\[0\] is blank text"),
         (request(user(text("a")), assistant(text("So "))), r"messages\[1\] ends with white space: take it off"),
         (request(user(ImagePart(media_type="image/tiff", data=b"x"))), "type 'image/tiff', expected one of image/gif"),
-        (request(user(DocumentPart(media_type="text/csv", data=b"x"))), "type 'text/csv', expected application/pdf"),
+        (
+            request(user(DocumentPart(media_type="text/rtf", data=b"x"))),
+            "'text/rtf', expected one of application/pdf, ",
+        ),
         (request(user(DocumentPart(media_type="text/plain", data=b"a\xff"))), "not utf-8 at byte 1"),
         (request(user(text("a")), assistant(ReasoningPart(text="hm"))), "reasoning without its signature"),
         (request(user(TextPart(text="a", provider_details={"x": 1}))), "'x', which can't be sent"),

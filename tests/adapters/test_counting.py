@@ -73,7 +73,7 @@ def test_a_count_is_read() -> None:
     assert parse_count(b'{"inputTokens":12}') == 12
 
 
-@pytest.mark.parametrize("body", [b"", b"{}", b"[]", b'{"inputTokens":"12"}', b'{"inputTokens":1.5}'])
+@pytest.mark.parametrize("body", [b"", b"{}", b"[]", b'{"inputTokens":"12"}', b'{"inputTokens":1.5}', b'{"a":' * 9999])
 def test_what_is_no_count_is_an_error(body: bytes) -> None:
     """
     An answer without a whole number is a bad message, never a count of 0.

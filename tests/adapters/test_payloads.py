@@ -5,7 +5,7 @@ Payloads are read into structs, and what no struct read is kept.
 import msgspec
 import pytest
 
-from outcrop.adapters.payloads import Json, Kept, decode_payload, object_decoder, unread
+from outcrop.adapters.payloads import MAX_DEPTH, Json, Kept, decode_payload, object_decoder, unread
 from outcrop.errors import InvalidMessage
 
 numbers = msgspec.json.Decoder(dict[str, int])
@@ -26,6 +26,18 @@ def test_a_pit_of_brackets_is_refused() -> None:
     """
     with pytest.raises(InvalidMessage, match="not a quarry"):
         decode_payload(object_decoder, b'{"a":' + b"[" * 99_999, "a quarry")
+
+
+def test_a_payload_has_a_bound_that_does_not_depend_on_the_caller() -> None:
+    """
+    What is nested deeper than the bound is refused, also where it could be read; many brackets beside others are not.
+    """
+    deepest = b'{"a":' * MAX_DEPTH + b"1" + b"}" * MAX_DEPTH
+    assert msgspec.json.encode(decode_payload(object_decoder, deepest, "a quarry")) == deepest
+    with pytest.raises(InvalidMessage, match="nested deeper than 500"):
+        decode_payload(object_decoder, b'{"a":' + deepest + b"}", "a quarry")
+    wide = b'{"a":[' + b"[]," * MAX_DEPTH + b"[]]}"
+    assert len(decode_payload(object_decoder, wide, "a quarry")["a"]) == MAX_DEPTH + 1
 
 
 def test_what_says_nothing_is_not_kept() -> None:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from outcrop.adapters.registry import find_adapter
 from outcrop.calls import ResolvedModel
 from outcrop.dialects.anthropic.request import parse_messages_request
 from outcrop.dialects.bedrock import tables
@@ -163,6 +164,43 @@ def test_another_familys_own_fields_stay_as_they_are() -> None:
     assert chat.provider_options["top_k"] == 5
     assert chat.params.top_k is None
     assert chat.params.reasoning == Reasoning(mode="adaptive", effort="low")
+
+
+@pytest.mark.parametrize("inner", [{"topK": 20}, {"topK": None}, {}, None])
+@pytest.mark.parametrize("name", ["amazon.nova-pro-v1:0", "amazon.nova-2-lite-v1:0"])
+def test_novas_top_k_stands_where_aws_has_it(name: str, inner: Any) -> None:
+    """
+    Nova's topK, in an inferenceConfig of the model's own, is the request's top_k, and goes out as it came.
+    """
+    nova = ResolvedModel(name="nova", model_id=name, base_id=name, family="nova", route="converse")
+    own = {"additionalModelRequestFields": {"inferenceConfig": inner, "x": 1}}
+    chat = parse({**HI, **own}, nova).chat
+    wanted = (inner or {}).get("topK")
+    assert (chat.params.top_k, chat.provider_options) == (wanted, {"x": 1})
+    sent = json.loads(find_adapter(nova).build_call(chat, nova).body)["additionalModelRequestFields"]
+    assert sent == ({"x": 1, "inferenceConfig": {"topK": 20}} if wanted else {"x": 1})
+
+
+@pytest.mark.parametrize(
+    ("inner", "said"),
+    [
+        (
+            {"topK": 1, "maxTokens": 9},
+            "inferenceConfig holds 'maxTokens', expected topK alone, the rest in inferenceConf",
+        ),
+        ({"topK": -1}, "additionalModelRequestFields.inferenceConfig.topK is -1, expected a whole number from 0"),
+        ([], "additionalModelRequestFields.inferenceConfig is a list, expected an object"),
+    ],
+)
+def test_novas_own_inference_config_has_top_k_alone(inner: Any, said: str) -> None:
+    """
+    What else stands in Nova's own inferenceConfig is refused with what may stand there.
+    """
+    name = "amazon.nova-pro-v1:0"
+    nova = ResolvedModel(name="nova", model_id=name, base_id=name, family="nova", route="converse")
+    with pytest.raises(RequestError) as caught:
+        parse({**HI, "additionalModelRequestFields": {"inferenceConfig": inner}}, nova)
+    assert said in caught.value.message
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,7 @@ def test_what_botocore_signs_is_believed() -> None:
         (lambda request: change(request, path=PATH.replace("/model/", "/model/x/../")), "InvalidSignatureException"),
         (lambda request: change(request, path=f"{PATH}/"), "InvalidSignatureException"),
         (lambda request: header(request, "Idempotency-Key", "k"), "InvalidSignatureException"),
+        (lambda request: header(request, "X-Outcrop-Conversation", "another"), "InvalidSignatureException"),
         (lambda request: header(request, "X-Amz-Date", "yesterday"), "InvalidSignatureException"),
         (lambda request: header(request, "Host", "evil.example"), "InvalidSignatureException"),
         (lambda request: header(request, "X-Amz-Security-Token", "t"), "UnrecognizedClientException"),

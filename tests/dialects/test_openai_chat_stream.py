@@ -236,6 +236,23 @@ def test_an_answer_with_calls_ends_for_them() -> None:
     assert completion["choices"][0]["finish_reason"] == "tool_calls"
 
 
+@pytest.mark.parametrize("arguments", ["", '{"path":"/'])
+@pytest.mark.parametrize("stop_reason", ["stopped", "malformed_output"])
+def test_a_call_of_a_stopped_answer_stays_as_it_came(stop_reason: StopReason, arguments: str) -> None:
+    """
+    An answer that was stopped, or went wrong, asks nobody to carry out its calls, and nothing is made up for them.
+    """
+    start = ToolUseStart(index=0, tool_use_id="t1", name="delete")
+    fragments = [ToolUseDelta(index=0, input_json=arguments)] if arguments else []
+    events: list[StreamEvent] = [MessageStart(), start, *fragments, MessageStop(stop_reason=stop_reason)]
+    choice = whole(events)["choices"][0]
+    assert choice["finish_reason"] == "stop"
+    assert choice["message"]["tool_calls"][0]["function"]["arguments"] == arguments
+    assert choice["message"]["provider_details"][-1]["details"]["stop_reason"] == stop_reason
+    chunks = [json.loads(payload) for payload in payloads(render(log(*events))) if payload != "[DONE]"]
+    assert [chunk["choices"][0]["finish_reason"] for chunk in chunks if chunk["choices"]][-1] == "stop"
+
+
 def test_a_failure_ends_the_stream_without_its_mark() -> None:
     """
     An answer that breaks off ends with an error of the shape that the SDK raises, and without `[DONE]`.

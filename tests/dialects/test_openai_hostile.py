@@ -78,7 +78,7 @@ def read_responses(body: bytes) -> ChatRequest:
     """
     call = parse_response_request(body)
     msgspec.json.encode(call.echo)
-    complete_call(call, None, dict.fromkeys(call.references, call.request.messages[0]))
+    complete_call(call, None, dict.fromkeys(call.references, next(iter(call.request.messages), None)))
     return call.request
 
 

@@ -7,21 +7,33 @@ from typing import Any
 import msgspec
 import pytest
 
-from outcrop.dialects.openai.conversation import Conversation, drop_reasoning
+from outcrop.adapters.registry import find_adapter
+from outcrop.dialects.openai.conversation import Conversation, add_answer, drop_reasoning
 from outcrop.dialects.openai.responses_input_items import list_input_items
+from outcrop.dialects.openai.responses_items import read_output_item
 from outcrop.dialects.openai.responses_note import ResponseNote, encode_note, parse_note
-from outcrop.dialects.openai.responses_stream import ResponseOpening, ResponsesRenderer
+from outcrop.dialects.openai.responses_request import complete_call, parse_response_request
+from outcrop.dialects.openai.responses_stream import ResponseOpening, ResponsesRenderer, encode_response
 from outcrop.errors import RequestError
+from outcrop.turns.fold import fold
 from outcrop.types import (
     DocumentPart,
     ImagePart,
     Message,
+    MessageStart,
+    MessageStop,
+    ReasoningDelta,
     ReasoningPart,
+    StreamEvent,
     StreamFailed,
+    TextDelta,
     TextPart,
     ToolResultPart,
+    ToolUseDelta,
     ToolUsePart,
+    ToolUseStart,
 )
+from tests.dialects.anthropic_logs import CLAUDE, CLAUDE_BY_CONVERSE, QWEN, to_log
 
 TALK = Conversation(
     system=(TextPart(text="Be brief."),),
@@ -45,6 +57,20 @@ TALK = Conversation(
         Message("user", (ToolResultPart(tool_use_id="t1", content=(TextPart(text="a stone"),)),)),
     ),
 )
+
+ASKED = Conversation(messages=(Message("user", (TextPart(text="hi"),)),))
+CALL: list[StreamEvent] = [ToolUseStart(index=1, tool_use_id="t1", name="look"), ToolUseDelta(index=1, input_json="{}")]
+RESULT = {"type": "function_call_output", "call_id": "t1", "output": "a stone"}
+ENDINGS: dict[str, tuple[list[StreamEvent], list[Any]]] = {
+    "stopped while it thought": ([ReasoningDelta(text="hm"), MessageStop(stop_reason="stopped")], []),
+    "cut while it thought": ([ReasoningDelta(text="hm"), MessageStop(stop_reason="max_tokens")], []),
+    "blank before a call": ([TextDelta("\n\n"), *CALL, MessageStop(stop_reason="tool_use")], [RESULT]),
+    "nothing but a blank": ([TextDelta(" "), MessageStop(stop_reason="end_turn")], []),
+    "stopped after a call": ([TextDelta("I look"), *CALL, MessageStop(stop_reason="stopped")], []),
+}
+"""
+How answers end that the next request must not repeat word for word, with what a client sends then.
+"""
 
 
 def list_items(**wanted: Any) -> dict[str, Any]:
@@ -143,3 +169,45 @@ def test_a_stream_that_cannot_go_on_says_so() -> None:
         "type": "error", "code": "storage", "message": "the log is gone", "param": None,
         "sequence_number": begun[-1]["sequence_number"] + 1,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("model", [CLAUDE, CLAUDE_BY_CONVERSE, QWEN], ids=["claude", "claude by converse", "qwen"])
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_conversation_goes_on_however_its_answer_ended(ending: str, model: Any) -> None:
+    """
+    After an answer that was stopped or cut, or that holds blanks, the kept conversation is one that the model takes.
+    """
+    events, results = ENDINGS[ending]
+    stop = events[-1]
+    assert isinstance(stop, MessageStop)
+    said = add_answer(ASKED, fold(events).parts, is_stopped=stop.stop_reason == "stopped")
+    items = [*results, {"role": "user", "content": "go on"}]
+    body = {"model": model.name, "input": items, "previous_response_id": "resp_1", "max_output_tokens": 9}
+    request, _ = complete_call(parse_response_request(msgspec.json.encode(body)), said)
+    sent = msgspec.json.decode(find_adapter(model).build_call(request, model).body)
+    assert b"go on" in msgspec.json.encode(sent["messages"][-1])
+    assert (b'"t1"' in msgspec.json.encode(sent)) == bool(results)
+
+
+def test_what_a_model_takes_back_is_kept() -> None:
+    """
+    Signed and redacted reasoning, texts and the calls of an answer that ended by itself are all in the conversation.
+    """
+    parts = (
+        ReasoningPart(text="hm", signature="c2ln"),
+        ReasoningPart(redacted="c2VjcmV0"),
+        TextPart(text="I look"),
+        ToolUsePart(tool_use_id="t1", name="look", input={}),
+    )
+    assert add_answer(ASKED, parts, is_stopped=False).messages[1:] == (Message("assistant", parts),)
+    assert add_answer(ASKED, parts, is_stopped=True).messages[1:] == (Message("assistant", parts[:3]),)
+
+
+@pytest.mark.parametrize("ending", ["stopped while it thought", "cut while it thought", "nothing but a blank"])
+def test_an_item_that_no_model_takes_is_nothing_to_refer_to(ending: str) -> None:
+    """
+    Blank texts and reasoning without a signature are items that can be referred to, and add nothing.
+    """
+    log = to_log([MessageStart(), *ENDINGS[ending][0]])
+    response = msgspec.json.decode(encode_response(ResponseOpening(turn_id="t", model="m", created_at=1, echo={}), log))
+    assert [read_output_item(item, "m") for item in response["output"]] == [None]

@@ -169,7 +169,7 @@ def test_a_conversation_goes_on() -> None:
     """
     first, conversation = complete_call(parse(instructions="be kind"))
     assert first.system == (TextPart(text="be kind"),)
-    kept = add_answer(conversation, [TextPart(text="hello")])
+    kept = add_answer(conversation, [TextPart(text="hello")], is_stopped=False)
     assert kept == Conversation(messages=(said("hi"), Message("assistant", (TextPart(text="hello"),))))
     call = parse(previous_response_id="resp_1", input=[{"role": "system", "content": "now"}, CALL], instructions=" ")
     request, after = complete_call(call, kept)

@@ -261,6 +261,10 @@ no setting says otherwise is in bold.
 This page is printed by `python -m tests.e2e.matrix`, which checks every cell; the tests hold it fresh.
 `outcrop models` lists all models, with limits and prices.
 
+Documents are PDF, text, Word and Excel by Converse, for the models that take them; Claude's native body has PDF and
+text (Markdown, CSV and HTML go out as plain text). Text that is marked for a guardrail, and fields of the model's own
+answer other than its stop sequence, are there by Converse alone.
+
 """
 
 

@@ -33,6 +33,10 @@ ANTHROPIC_VERSION = "bedrock-2023-05-31"
 DEFAULT_MAX_TOKENS = 4096
 MIN_REASONING_BUDGET = 1024
 IMAGE_MEDIA_TYPES = frozenset({"image/gif", "image/jpeg", "image/png", "image/webp"})
+TEXT_MEDIA_TYPES = frozenset({"text/csv", "text/html", "text/markdown", "text/plain"})
+"""
+Documents that are text as they stand. They go out as plain text, the one kind of text that the Messages API takes.
+"""
 
 PROVIDER_OPTIONS = frozenset({"anthropic_beta", "context_management", "metadata", "output_config", "thinking"})
 """
@@ -92,14 +96,24 @@ def _to_messages(messages: tuple[Message, ...]) -> list[Json]:
             f"messages[{len(messages) - 1}] ends with white space: take it off, because the model continues an"
             " assistant's message right after its last visible character"
         )
+    converted = [
+        (message.role, _to_content(message, f"messages[{position}]")) for position, message in enumerate(messages)
+    ]
+    return [{"role": role, "content": content} for role, content in converted if content]
+
+
+def _to_content(message: Message, where: str) -> list[Json]:
+    """
+    Convert a message's parts.
+
+    A blank text of the assistant's is left out: models write such texts before a call of a tool, clients send back
+    what they got, and Claude refuses it.
+    """
+    is_answer = message.role == "assistant"
     return [
-        {
-            "role": message.role,
-            "content": [
-                _to_block(part, f"messages[{position}].parts[{index}]") for index, part in enumerate(message.parts)
-            ],
-        }
-        for position, message in enumerate(messages)
+        _to_block(part, f"{where}.parts[{index}]")
+        for index, part in enumerate(message.parts)
+        if not (is_answer and isinstance(part, TextPart) and not part.text.strip())
     ]
 
 
@@ -142,10 +156,11 @@ def _to_image(part: ImagePart, where: str) -> Json:
 def _to_document(part: DocumentPart, where: str) -> Json:
     if part.media_type == "application/pdf":
         source: Json = {"type": "base64", "media_type": part.media_type, "data": part.data}
-    elif part.media_type == "text/plain":
-        source = {"type": "text", "media_type": part.media_type, "data": _decode_text(part.data, where)}
+    elif part.media_type in TEXT_MEDIA_TYPES:
+        source = {"type": "text", "media_type": "text/plain", "data": _decode_text(part.data, where)}
     else:
-        raise RequestError(f"{where} is a document of type {part.media_type!r}, expected application/pdf or text/plain")
+        expected = ", ".join(["application/pdf", *sorted(TEXT_MEDIA_TYPES)])
+        raise RequestError(f"{where} is a document of type {part.media_type!r}, expected one of {expected}")
     block: Json = {"type": "document", "source": source, "title": part.name}
     if part.context is not None:
         block["context"] = part.context

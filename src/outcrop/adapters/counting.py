@@ -40,7 +40,7 @@ def parse_count(body: bytes) -> int:
     """
     try:
         return msgspec.json.decode(body, type=_Count).input_tokens
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise InvalidMessage(f"the answer of CountTokens is not what it should be: {error}") from error
 
 

@@ -9,6 +9,12 @@ import msgspec
 
 from outcrop.errors import InvalidMessage
 
+MAX_DEPTH = 500
+"""
+How many levels a payload may have. Python's own bound, of about 1,000, depends on the caller: a renderer could not
+write what was just read here.
+"""
+
 Json = dict[str, Any]
 
 object_decoder = msgspec.json.Decoder(Json)
@@ -21,12 +27,26 @@ def decode_payload(decoder: msgspec.json.Decoder[_Shape], payload: bytes, what: 
     Decode one payload; `what` is how an error calls it, with its article.
 
     Raises:
-        InvalidMessage: the payload is not JSON, or not of the decoder's shape.
+        InvalidMessage: the payload is not JSON, or not of the decoder's shape, or nested too deeply.
     """
     try:
-        return decoder.decode(payload)
+        decoded = decoder.decode(payload)
+        # Only a long payload can be deep, and a token's is short: it is not looked through.
+        if len(payload) > 2 * MAX_DEPTH and _is_deep(payload):
+            raise InvalidMessage(f"the model's answer is nested deeper than {MAX_DEPTH}, which is the limit")
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidMessage(f"the model's answer is not {what}: {error}") from error
+    return decoded
+
+
+def _is_deep(payload: bytes) -> bool:
+    if payload.count(b"{") + payload.count(b"[") <= MAX_DEPTH:
+        return False
+    level = [msgspec.json.decode(payload)]
+    for _ in range(MAX_DEPTH):
+        inner = (one.values() if isinstance(one, dict) else one for one in level if isinstance(one, dict | list))
+        level = [member for members in inner for member in members if isinstance(member, dict | list)]
+    return bool(level)
 
 
 def unread(fields: Mapping[str, Any], read: frozenset[str]) -> Json:

@@ -64,7 +64,7 @@ def decode_object(body: bytes) -> dict[str, Any]:
         raise RequestError(f"the body has an object with {str(error)[:MAX_SHOWN_CHARACTERS]!r} twice") from error
     except (msgspec.MsgspecError, ValueError) as error:
         raise RequestError(f"the body is not JSON: {str(error)[:200]}") from error
-    if _is_deep(value):
+    if is_deeper(value, MAX_DEPTH + 1):
         raise RequestError(f"the body is nested deeper than {MAX_DEPTH}, which is the limit")
     if not isinstance(value, dict):
         raise RequestError(f"the body is {describe(value)}, expected an object")
@@ -79,9 +79,12 @@ def _to_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return fields
 
 
-def _is_deep(value: Any) -> bool:
+def is_deeper(value: Any, levels: int) -> bool:
+    """
+    Say whether a JSON value has more levels than these; a value that holds nothing is one level.
+    """
     level = [value]
-    for _ in range(MAX_DEPTH + 1):
+    for _ in range(levels):
         inner = (one.values() if isinstance(one, dict) else one for one in level if isinstance(one, dict | list))
         level = [member for members in inner for member in members]
         if not level:

@@ -145,7 +145,7 @@ class KeptResponses:
         if state not in {"completed", "stopped"}:
             raise PreviousUnfinished(f"previous_response_id names a response that is {state}; go on from another one")
         answer = fold([entry.event for entry in kept.entries])
-        said = add_answer(kept.note.conversation or Conversation(), answer.parts)
+        said = add_answer(kept.note.conversation or Conversation(), answer.parts, is_stopped=state == "stopped")
         return said if kept.status.opening.model == model else drop_reasoning(said)
 
     async def find_items(self, item_ids: Iterable[str], model: str, *, owner: str) -> dict[str, Message | None]:

@@ -146,7 +146,8 @@ async def answer_on_lane(
         events = await _follow(services, writer, turn_id, lane, owner=owner)
         if not events or not isinstance(events[-1], MessageStop):
             return
-        conversation = add_answer(conversation, fold(events).parts)
+        is_stopped = events[-1].stop_reason == "stopped"
+        conversation = add_answer(conversation, fold(events).parts, is_stopped=is_stopped)
     memory.remember(lane, to_response_id(turn_id), call.request.model, conversation)
 
 

@@ -20,6 +20,7 @@ from outcrop.dialects.fields import Fields, decode_object, describe, take
 from outcrop.errors import RequestError
 from outcrop.types import ChatRequest, GenerationParams, Guardrail, Reasoning, ToolChoice, ToolSpec
 
+NOVA = "nova"
 STOP_SEQUENCE_PATH = "/stop_sequence"
 MAX_STOP_SEQUENCES = 2500
 MAX_RESPONSE_PATHS = 10
@@ -123,7 +124,7 @@ def _read_inference(outer: Fields, reasoning: Reasoning | None, top_k: int | Non
 
 def _read_own_fields(fields: Fields, model: ResolvedModel) -> tuple[Reasoning | None, int | None, dict[str, Any]]:
     """
-    Read the model's own fields, and the answer's form. Those of Claude that the request has fields for go there.
+    Read the model's own fields, and the answer's form. What the request has fields for (Claude's, Nova's) goes there.
     """
     wishes = Wishes(where="additionalModelRequestFields.thinking")
     own = dict(fields.object("additionalModelRequestFields") or {})
@@ -131,7 +132,7 @@ def _read_own_fields(fields: Fields, model: ResolvedModel) -> tuple[Reasoning | 
     if model.family != CLAUDE:
         _read_output(fields, wishes)
         reasoning, options = place_wishes(wishes, model)
-        return reasoning, None, {**own, **options}
+        return reasoning, _take_nova_top_k(own) if model.family == NOVA else None, {**own, **options}
     known = {name: own.pop(name, None) for name in ("thinking", "output_config", "top_k", "anthropic_beta")}
     claude = Fields(known, "additionalModelRequestFields", take(*known))
     wishes.thinking = claude.object("thinking")
@@ -140,6 +141,22 @@ def _read_own_fields(fields: Fields, model: ResolvedModel) -> tuple[Reasoning | 
     reasoning, options = place_wishes(wishes, model)
     betas = place_betas(claude.texts("anthropic_beta"), model)
     return reasoning, claude.count("top_k", 0), {**own, **options, **betas}
+
+
+def _take_nova_top_k(own: dict[str, Any]) -> int | None:
+    """
+    Take Nova's top_k out of the model's own fields, where AWS's guide has it: `{"inferenceConfig": {"topK": 20}}`.
+
+    Source: "Core inference" in the Amazon Nova 2 user guide.
+    """
+    where = "additionalModelRequestFields.inferenceConfig"
+    inner = own.pop("inferenceConfig", None)
+    if inner is None:
+        return None
+    for name in inner if isinstance(inner, dict) else ():
+        if name != "topK":
+            raise RequestError(f"{where} holds {name[:80]!r}, expected topK alone, the rest in inferenceConfig")
+    return Fields(inner, where, take("topK")).count("topK", 0)
 
 
 def _read_output(outer: Fields, wishes: Wishes) -> None:

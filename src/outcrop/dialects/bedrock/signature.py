@@ -16,7 +16,7 @@ from outcrop.errors import InvalidSignature, WireError
 from outcrop.wire import sigv4
 
 SERVICE = "bedrock"
-SIGNED_PREFIXES = ("x-amz-", "x-amzn-bedrock-", "idempotency-key")
+SIGNED_PREFIXES = ("x-amz-", "x-amzn-bedrock-", "x-outcrop-", "idempotency-key")
 """
 Headers that mean something here: one that is not part of the signature may be somebody else's.
 """

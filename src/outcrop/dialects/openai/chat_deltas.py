@@ -37,6 +37,11 @@ FINISH_REASONS: Mapping[StopReason, FinishReason] = {
 How OpenAI calls our reasons. Where its word says less, the exact one is in `provider_details`.
 """
 
+CUT_REASONS: frozenset[StopReason] = frozenset({"stopped", "malformed_output"})
+"""
+Reasons that leave calls as they came: they may be cut, and nobody is asked to carry them out.
+"""
+
 
 class _Call(msgspec.Struct):
     index: int
@@ -69,11 +74,10 @@ class ChatDeltas:
         """
         deltas = self._write(self.walk.finish())
         reason = FINISH_REASONS[stop.stop_reason]
-        if reason in {"stop", "tool_calls"}:
+        if reason in {"stop", "tool_calls"} and stop.stop_reason not in CUT_REASONS:
             # Clients parse the arguments of a call that has none, too.
             deltas += [_to_arguments(call.index, "{}") for call in self._calls.values() if not call.has_arguments]
-        if reason == "stop" and self._calls:
-            reason = "tool_calls"
+            reason = "tool_calls" if self._calls else reason
         last: dict[str, Any] = {}
         if self._sealed:
             last["reasoning_details"] = [

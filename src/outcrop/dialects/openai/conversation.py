@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from outcrop.errors import RequestError
-from outcrop.types import Message, Part, ReasoningPart, Role, TextPart
+from outcrop.types import Message, Part, ReasoningPart, Role, TextPart, ToolUsePart
 
 
 class ItemReference(msgspec.Struct, frozen=True):
@@ -101,13 +101,28 @@ def join_conversation(
     return Conversation(system=tuple(gathered.system), messages=gathered.messages)
 
 
-def add_answer(conversation: Conversation, parts: Sequence[Part]) -> Conversation:
+def add_answer(conversation: Conversation, parts: Sequence[Part], *, is_stopped: bool) -> Conversation:
     """
     Add an answer's parts (the fold of its events): what the next response goes on from.
+
+    What no model takes back is left out, because a client can't leave it out of what the server keeps: blank texts,
+    reasoning without a signature (it was cut), and, of an answer that was stopped, the calls, which nobody carries out.
     """
     gathered = Gathered(conversation)
-    gathered.add("assistant", parts)
+    gathered.add("assistant", [part for part in parts if _goes_back(part, is_stopped=is_stopped)])
     return Conversation(system=conversation.system, messages=gathered.messages)
+
+
+def _goes_back(part: Part, *, is_stopped: bool) -> bool:
+    match part:
+        case TextPart():
+            return bool(part.text.strip())
+        case ReasoningPart():
+            return part.signature is not None or part.redacted is not None
+        case ToolUsePart():
+            return not is_stopped
+        case _:
+            return True
 
 
 def drop_reasoning(conversation: Conversation) -> Conversation:

@@ -6,10 +6,10 @@ on itself later, it does so as another part. A call ends as soon as its argument
 """
 
 from json.encoder import encode_basestring
-from typing import Any
 
 import msgspec
 
+from outcrop.dialects.blocks import parse_arguments
 from outcrop.dialects.ui_stream.parts import (
     BedrockMetadata,
     ProviderMetadata,
@@ -31,7 +31,6 @@ Up to about this length the standard library's quoting of a string beats msgspec
 """
 
 _encoder = msgspec.json.Encoder()
-_object_decoder = msgspec.json.Decoder(dict[str, Any])
 _NOT_AN_OBJECT = "the arguments of this call are not one complete JSON object"
 
 
@@ -181,9 +180,8 @@ class ToolBlock:
             self._is_done = True
 
     def _close_with(self, arguments: str, parts: list[str]) -> bool:
-        try:
-            value = _object_decoder.decode(arguments)
-        except (msgspec.DecodeError, RecursionError):
+        value = parse_arguments([arguments])
+        if value is None:
             return False
         if self._whole and self._fragments:
             parts.append(encode_part(ToolInputPiece(tool_call_id=self._call_id, input_text_delta=arguments)))

@@ -10,6 +10,8 @@ from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from outcrop.dialects.blocks import MAX_ARGUMENT_DEPTH
+from outcrop.dialects.fields import is_deeper
 from outcrop.dialects.ui_stream.endings import UiStreamClosing
 from outcrop.dialects.ui_stream.renderer import UiStreamOpening, UiStreamRenderer
 from outcrop.types import (
@@ -185,6 +187,7 @@ def _to_output(text: str) -> Any:
     if not text.lstrip().startswith(("{", "[")):
         return text
     try:
-        return json.loads(text)
-    except ValueError:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
         return text
+    return text if is_deeper(value, MAX_ARGUMENT_DEPTH) else value
