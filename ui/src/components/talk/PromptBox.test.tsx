@@ -127,7 +127,7 @@ it('names the document that is one too many', async () => {
       names.map((name) => new File(['x'], name)),
     )
   expect(await screen.findByText(/^f\.md was not attached: no more than 5 documents/)).toBeTruthy()
-  expect(screen.getByRole('button', { name: 'Remove g.png' })).toBeTruthy()
+  expect(await screen.findByRole('button', { name: 'Remove g.png' })).toBeTruthy()
 })
 
 it('names the file with which all together would be too much', async () => {
@@ -139,7 +139,7 @@ it('names the file with which all together would be too much', async () => {
   )
   if (input) await user.upload(input, files)
   expect(await screen.findByText(/^e\.md was not attached: all files together may have 18/)).toBeTruthy()
-  expect(screen.getByRole('button', { name: 'Remove d.md' })).toBeTruthy()
+  expect(await screen.findByRole('button', { name: 'Remove d.md' })).toBeTruthy()
 })
 
 const MARKDOWN = ['a.md', 'b.md', 'c.md', 'd.md', 'e.md', 'f.md'].map((name) => new File(['x'], name))
