@@ -149,7 +149,7 @@ class Settings(BaseSettings):
     """Longest turn."""
 
     slow_reader_timeout_seconds: Seconds = 60
-    """Time that a socket may take nothing of what waits for it, before it is closed."""
+    """Time that a client may take nothing of what waits for it, before its connection is closed."""
 
     handshake_timeout_seconds: Seconds = 10
     """Time that a new connection may take for its first complete request."""

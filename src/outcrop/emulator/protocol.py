@@ -5,7 +5,7 @@ The HTTP protocol of the emulator: requests carry their connection's transport, 
 import asyncio
 
 from outcrop.emulator.sending.line import TRANSPORT_KEY
-from outcrop.http2 import PatientProtocol
+from outcrop.http.protocol import PatientProtocol
 
 
 class EmulatorProtocol(PatientProtocol):

@@ -95,7 +95,6 @@ class ChatRoutes:
             view.render,
             view.render_failure,
             owner=owner,
-            slow_reader_timeout_seconds=self._limits.slow_reader_timeout_seconds,
             headers=SSE_HEADERS,
         )
 

@@ -35,6 +35,7 @@ from outcrop.dialects.chat.turn import ChatTurn
 from outcrop.dialects.raw import CLOSE_INTERNAL, shorten_reason
 from outcrop.errors import ChatBusy, NotAllowed, NotAuthenticated, OutcropError, RequestError, TooManyRequests
 from outcrop.history.news import Hear
+from outcrop.http.unread import count_unsent
 from outcrop.server.chat_run import ChatRun, find_to_resume
 from outcrop.server.direct import DirectSocket
 from outcrop.server.idempotency import check_idempotency_key
@@ -312,12 +313,12 @@ class ChatSession:
 
     def _watch_slowness(self) -> None:
         if self._slow_timer is None:
-            self._unsent_bytes = self._socket.transport.get_write_buffer_size()
+            self._unsent_bytes = count_unsent(self._socket.transport)
             self._slow_timer = self._loop.call_later(self._limits.slow_reader_timeout_seconds, self._cut_if_stuck)
 
     def _cut_if_stuck(self) -> None:
         self._slow_timer = None
-        if self._socket.transport.get_write_buffer_size() < self._unsent_bytes:
+        if count_unsent(self._socket.transport) < self._unsent_bytes:
             # It reads, if slowly.
             self._watch_slowness()
             return

@@ -108,7 +108,6 @@ async def open_answer(
         more,
         _Replay(view, first).render,
         view.render_failure,
-        slow_reader_timeout_seconds=services.settings.slow_reader_timeout_seconds,
         headers=caller.headers(turn_id),
         ping=ping,
     )

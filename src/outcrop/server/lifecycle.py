@@ -14,7 +14,7 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.auto_zttp_impl import AutoZttpProtocol
 from uvicorn.protocols.http.zttp_impl import ZttpProtocol
 
-from outcrop.http2 import PatientProtocol
+from outcrop.http.protocol import PatientProtocol
 from outcrop.server.direct import DirectSocket
 from outcrop.server.services import Services
 from outcrop.settings import Settings
@@ -102,7 +102,11 @@ def make_uvicorn_config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
     """
     Configure uvicorn as the gateway needs it.
     """
-    http = type("Http", (BoundedHttp,), {"handshake_timeout_seconds": settings.handshake_timeout_seconds})
+    times = {
+        "handshake_timeout_seconds": settings.handshake_timeout_seconds,
+        "slow_reader_timeout_seconds": settings.slow_reader_timeout_seconds,
+    }
+    http = type("Http", (BoundedHttp,), times)
     socket = type("Socket", (DirectSocket,), {"max_unsent_bytes": settings.max_unsent_bytes})
     return uvicorn.Config(
         app,

@@ -8,7 +8,6 @@ chunk, so that a busy server spends one write on them.
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
-import structlog
 from starlette.types import Receive, Scope, Send
 
 from outcrop.errors import StoreError
@@ -38,8 +37,6 @@ RenderFailure = Callable[[StoreError], bytes]
 Render the last event of a reader that can't go on.
 """
 
-logger = structlog.get_logger(__name__)
-
 
 class TurnStream:
     """
@@ -50,7 +47,6 @@ class TurnStream:
         more: set whenever there is something to take.
         render: makes bytes of entries.
         render_failure: makes bytes of an error that ends the reading.
-        slow_reader_timeout_seconds: a client that takes nothing for so long is cut off.
         headers: in addition to those of every event stream.
         ping: what is sent in silence; empty bytes for formats that have no comments.
     """
@@ -62,7 +58,6 @@ class TurnStream:
         render: Render,
         render_failure: RenderFailure,
         *,
-        slow_reader_timeout_seconds: float,
         headers: Mapping[str, str],
         ping: bytes = PING,
         ping_seconds: float = PING_SECONDS,
@@ -71,7 +66,6 @@ class TurnStream:
         self._more = more
         self._render = render
         self._render_failure = render_failure
-        self._timeout_seconds = slow_reader_timeout_seconds
         self._ping = ping
         self._ping_seconds = ping_seconds
         self._headers = [(name.encode(), value.encode()) for name, value in {**HEADERS, **headers}.items()]
@@ -99,9 +93,6 @@ class TurnStream:
         try:
             await self._write(send, {"type": "http.response.start", "status": 200, "headers": self._headers})
             await self._follow(send)
-        except TimeoutError:
-            logger.info("event stream closed: the client took nothing", turn_id=self._reader.status.turn_id)
-            _drop(receive)
         finally:
             self._reader.close()
             leaving.cancel()
@@ -148,11 +139,11 @@ class TurnStream:
         return True
 
     async def _write(self, send: Send, message: dict[str, object]) -> None:
-        # While the client's connection is full, deltas may be merged; where it is not, this costs no switch.
+        # While the client's connection is full, deltas may be merged; where it is not, this costs no switch. The wait
+        # ends by the connection's own watch, which drops a client that takes nothing.
         self._reader.set_behind(True)
         try:
-            async with asyncio.timeout(self._timeout_seconds):
-                await send(message)
+            await send(message)
         finally:
             self._reader.set_behind(False)
 
@@ -170,7 +161,6 @@ async def open_stream(
     render_failure: RenderFailure,
     *,
     owner: str,
-    slow_reader_timeout_seconds: float,
     after: int = 0,
     epoch: str | None = None,
     headers: Mapping[str, str] | None = None,
@@ -186,20 +176,4 @@ async def open_stream(
     """
     more = asyncio.Event()
     reader = await turns.subscribe(turn_id, owner=owner, wake=more.set, after=after, epoch=epoch)
-    return TurnStream(
-        reader,
-        more,
-        render,
-        render_failure,
-        slow_reader_timeout_seconds=slow_reader_timeout_seconds,
-        headers=headers or {},
-    )
-
-
-def _drop(receive: Receive) -> None:
-    """
-    Reset the connection: closing it would wait for a peer that reads nothing. ASGI has no word for it.
-    """
-    connection = getattr(getattr(receive, "__self__", None), "transport", None)
-    if isinstance(connection, asyncio.Transport):
-        connection.abort()
+    return TurnStream(reader, more, render, render_failure, headers=headers or {})

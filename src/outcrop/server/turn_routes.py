@@ -89,7 +89,6 @@ class TurnRoutes:
             owner=owner,
             after=after,
             epoch=epoch,
-            slow_reader_timeout_seconds=self._services.settings.slow_reader_timeout_seconds,
         )
         if stream.is_over:
             # A browser's EventSource connects again after the end; only this answer makes it stop.
