@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
+from structlog.testing import capture_logs
 
 from outcrop.errors import (
     ChatBusy,
@@ -15,6 +16,7 @@ from outcrop.errors import (
     LeaseLost,
     LogFull,
     PositionExpired,
+    StoreError,
     UnknownTurn,
 )
 from outcrop.turns.fold import fold
@@ -379,6 +381,39 @@ async def test_a_closed_subscription_is_not_woken(stage: Stage) -> None:
     assert heard == ["first", "second", "second"]
 
 
+async def test_a_reader_that_fails_when_it_is_woken_is_dropped_alone(stage: Stage) -> None:
+    """
+    What a `wake` raises reaches neither the producer nor the other readers; its own is woken once more, and can take no
+    more.
+    """
+    told: list[str] = []
+
+    def fail() -> None:
+        try:
+            broken.take()
+        except StoreError as error:
+            told.append(error.message)
+        else:
+            raise RuntimeError("the client is gone")
+
+    lease = await stage.log.acquire(opening())
+    heard: list[int] = []
+    broken = await stage.log.subscribe("t", owner="me", wake=fail)
+    other = await stage.log.subscribe("t", owner="me", wake=lambda: heard.append(1))
+    with capture_logs() as said:
+        for last_seq, event in enumerate((A, B), start=1):
+            stage.log.append(lease, [event])
+            await written(stage.log, last_seq)
+    assert [line["turn_id"] for line in said if line["log_level"] == "error"] == ["t"]
+    assert told == ["this reader has failed; read again from its position"]
+    with pytest.raises(StoreError, match="again from its position"):
+        broken.take()
+    broken.close()
+    await stage.log.finalize(lease, STOP, SUMMARY)
+    assert [entry.event for entry in other.take()] == [A, B, STOP]
+    assert len(heard) == 3
+
+
 async def test_take_is_bounded(stage: Stage) -> None:
     """
     `take` returns at most as many entries as asked for, and goes on where it stopped.
@@ -407,6 +442,20 @@ async def test_an_idempotency_key_begins_one_turn(stage: Stage) -> None:
             lease = None  # type: ignore[assignment]  # the second round is about the deleted turn
     await stage.log.acquire(opening("b", owner="you", key="k", fingerprint="g"))
     await stage.log.acquire(opening("c"))
+
+
+async def test_a_key_can_be_looked_up(stage: Stage) -> None:
+    """
+    Whether a key has begun a turn can be asked without beginning one.
+    """
+    await stage.log.check_key("k", "f", owner="me")
+    await stage.log.acquire(opening("a", key="k", fingerprint="f"))
+    with pytest.raises(DuplicateTurn) as caught:
+        await stage.log.check_key("k", "f", owner="me")
+    assert caught.value.turn_id == "a"
+    with pytest.raises(IdempotencyMismatch):
+        await stage.log.check_key("k", "g", owner="me")
+    await stage.log.check_key("k", "f", owner="you")
 
 
 async def test_an_idempotency_key_is_forgotten_with_time(stage: Stage) -> None:
@@ -447,6 +496,35 @@ async def test_a_discarded_turn_never_was(stage: Stage) -> None:
     with pytest.raises(LeaseLost):
         stage.log.append(lease, [A])
     await stage.log.acquire(opening("a", chat_id="c", key="k", fingerprint="g"))
+
+
+async def test_a_discarded_turn_fails_its_readers(stage: Stage) -> None:
+    """
+    Whoever reads a turn that is then discarded is woken, and told that it did not begin; later ones do not find it.
+    """
+    lease = await stage.log.acquire(opening())
+    woken = asyncio.Event()
+    subscription = await stage.log.subscribe("t", owner="me", wake=woken.set)
+    assert not subscription.take()
+    await stage.log.discard(lease)
+    async with asyncio.timeout(SECONDS):
+        await woken.wait()
+    with pytest.raises(StoreError, match="could not be begun; ask again"):
+        subscription.take()
+    assert not subscription.ended
+    subscription.close()
+    with pytest.raises(UnknownTurn):
+        await stage.log.subscribe("t", owner="me", wake=nothing)
+
+
+async def test_the_status_names_the_first_position(stage: Stage) -> None:
+    """
+    A log that has lost nothing begins at position 1.
+    """
+    lease = await stage.log.acquire(opening())
+    assert (await stage.log.status("t", owner="me")).first_seq == 1
+    await stage.log.finalize(lease, STOP, SUMMARY)
+    assert (await stage.log.status("t", owner="me")).first_seq == 1
 
 
 async def test_a_stop_reaches_the_producer(stage: Stage) -> None:

@@ -381,3 +381,30 @@ async def test_other_tabs_hear_of_changes(url: str) -> None:
         assert await next_changes(tab, 1) == ["news"]
         assert say(url, "mine", message("hello", "p"), by=BOB).status == 200
         assert await next_changes(other, 2) == ["mine", "mine"]
+
+
+async def test_results_of_tools_that_are_sent_again_are_answered_once(url: str, book: Book) -> None:
+    """
+    A client that missed the answer to its tool's result asks again with its key, and gets it: also when all is kept.
+    """
+    tool = {"name": "weather", "inputSchema": {"type": "object", "properties": {"city": {"type": "string"}}}}
+    prompt = message("What is the weather in Oslo? Use the tool weather.", "u1")
+
+    async def ask(*messages: dict[str, Any], key: dict[str, str], **body: Any) -> HttpAnswer:
+        settings = {"model": "anthropic", "tools": [tool], **body}
+        return await asyncio.to_thread(say, url, "tools", *messages, by=ALICE | key, **settings)
+
+    asked = await ask(prompt, key={})
+    (call,) = (part for part in asked.parts if part["type"] == "tool-input-available")
+    result = {"type": "tool-weather", "toolCallId": call["toolCallId"], "input": call["input"], "output": "clear"}
+    called = message("", asked.parts[0]["messageId"], "assistant") | {"parts": [result | {"state": "output-available"}]}
+    key = {"Idempotency-Key": "result-key"}
+    first = await ask(prompt, called, key=key)
+    again = await ask(prompt, called, key=key)
+    assert (first.status, again.content) == (200, first.content)
+    assert "clear" in text_of(first.parts)
+    assert len(await book.ended_calls(2)) == 2
+    other = await ask(prompt, called, key=key, maxTokens=7)
+    assert (other.status, other.error["code"]) == (422, "idempotency_mismatch")
+    bare = await ask(prompt, called, key={})
+    assert (bare.status, bare.error["code"]) == (400, "invalid_request")

@@ -44,12 +44,13 @@ class Fleet:
         store_timeout_seconds: float = SECONDS,
         lease_seconds: float = LEASE_SECONDS,
         outage_seconds: float = 60,
+        url: str | None = None,
     ) -> Replica:
         """
-        Start a replica.
+        Start a replica; it reaches the server at `url`, where that is another than the server's own.
         """
         log = RedisTurnLog(
-            self.server.url,
+            url or self.server.url,
             replica_id=f"replica {len(self.replicas)}",
             max_log_bytes=1 << 20,
             max_retained_bytes=8 << 20,

@@ -3,6 +3,7 @@ Idempotency keys, chats, and callers that leave while their turn begins.
 """
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -198,3 +199,71 @@ async def test_a_reader_that_never_came_starts_the_grace_time(
         await stage.service.subscribe(started.turn_id, owner="me", wake=lambda: None)
     await settle(stage)
     assert (await stage.service.status(started.turn_id, owner="me")).state == "stopped"
+
+
+class Gate:
+    """
+    Hold the commit of a turn's intent until the test opens it.
+    """
+
+    def __init__(self, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.reached = asyncio.Event()
+        self.open = asyncio.Event()
+        self._commit = stage.ledger.open_intent
+        monkeypatch.setattr(stage.ledger, "open_intent", self)
+
+    async def __call__(self, **said: Any) -> None:
+        """
+        Commit, when the gate is open.
+        """
+        self.reached.set()
+        await self.open.wait()
+        await self._commit(**said)
+
+
+async def test_a_reader_that_comes_before_the_turn_runs_is_counted(
+    make_stage: MakeStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Whoever follows a turn while it is being accepted keeps it running when the first one leaves.
+    """
+    stage = make_stage()
+    gate = Gate(stage, monkeypatch)
+    first = asyncio.create_task(stage.service.start(ask(), owner="me", grace_seconds=0, idempotency_key="k"))
+    await gate.reached.wait()
+    second = await stage.service.start(ask(), owner="me", grace_seconds=0, idempotency_key="k")
+    following = asyncio.create_task(stage.service.subscribe(second.turn_id, owner="me", wake=lambda: None))
+    await asyncio.sleep(0)
+    gate.open.set()
+    reader, started = await following, await first
+    assert (started.turn_id, second.is_new) == (second.turn_id, False)
+    turn = stage.service.find(started.turn_id, owner="me")
+    (await turn.subscribe(lambda: None)).close()
+    await finish(stage)
+    assert events_of(reader)[-1] == STOP
+
+
+@pytest.mark.parametrize("from_elsewhere", [False, True])
+async def test_a_stop_that_comes_before_the_turn_runs_stops_it(
+    make_stage: MakeStage, monkeypatch: pytest.MonkeyPatch, *, from_elsewhere: bool
+) -> None:
+    """
+    A chat that is stopped while its turn is being accepted makes no answer.
+    """
+    stage = make_stage()
+    gate = Gate(stage, monkeypatch)
+    starting = asyncio.create_task(stage.service.start(ask(), owner="me", grace_seconds=60, chat_id="c"))
+    await gate.reached.wait()
+    found = await stage.service.find_chat("c", owner="me")
+    assert found is not None
+    if from_elsewhere:
+        stage.service.on_stop(found.turn_id)
+        gate.open.set()
+    else:
+        stopping = asyncio.create_task(stage.service.stop(found.turn_id, owner="me"))
+        await asyncio.sleep(0)
+        gate.open.set()
+        await stopping
+    await starting
+    await settle(stage)
+    assert stage.ledger.rows[found.turn_id, 1].outcome == "stopped"

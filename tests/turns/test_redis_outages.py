@@ -15,7 +15,7 @@ from outcrop.turns.redis.connection import RedisLink
 from outcrop.types import MessageStart, MessageStop, StreamEvent, TextDelta
 from tests.contract.stages import SECONDS, SUMMARY, Listener, opening, read_entries
 from tests.redis_server import RedisServer, find_port, require_redis
-from tests.turns.redis_replicas import Fleet, Transcript, assert_gapless, assert_same_answer, fleet_on, say
+from tests.turns.redis_replicas import Fleet, Transcript, assert_gapless, assert_same_answer, fleet_on, say, until
 
 STOP = MessageStop(stop_reason="end_turn")
 
@@ -140,6 +140,8 @@ async def test_a_log_whose_beginning_is_lost_has_another_epoch(fleet: Fleet) -> 
         await read_entries(here.log)
     status = await here.log.status("t", owner="me")
     assert status.epoch != epoch
+    assert status.first_seq > 1
+    assert await read_entries(here.log, after=status.first_seq - 1, epoch=status.epoch) == whole[status.first_seq - 1 :]
     assert await read_entries(here.log, after=40, epoch=status.epoch) == whole[40:]
 
 
@@ -249,6 +251,28 @@ async def test_a_turn_whose_end_was_given_up_is_an_orphan(durable_fleet: Fleet) 
     assert (status.state, status.last_seq) == ("running", 1)
     await here.log.finalize(again, STOP, SUMMARY)
     assert [entry.event for entry in await read_entries(here.log)] == [TextDelta("a"), STOP]
+
+
+async def test_a_turn_that_was_given_up_takes_no_memory(fleet: Fleet) -> None:
+    """
+    Entries that Redis acknowledges after their turn was given up are not kept here.
+    """
+    here = await fleet.start(store_timeout_seconds=30, outage_seconds=0.3)
+    lease = await here.log.acquire(opening())
+    mirror = here.log._holdings.own["t"].mirror
+    fleet.server.freeze()
+    try:
+        here.log.append(lease, [TextDelta("a")])
+        await until(lambda: here.log._holdings.own["t"].is_sending)
+        with pytest.raises(StoreError, match="the answer's end is lost"):
+            await here.log.finalize(lease, STOP, SUMMARY)
+    finally:
+        fleet.server.thaw()
+    # The turn comes back as an orphan when the commit that was under way is through.
+    await here.listener.hears(lambda said: len(said.orphans) == 1)
+    await until(lambda: here.log._writer.commits == 1)
+    assert mirror.entries == []
+    assert here.log._holdings._budget._used == 0
 
 
 async def test_what_waits_for_redis_is_bounded(fleet: Fleet) -> None:
@@ -405,3 +429,19 @@ async def test_a_turn_has_one_message_start(fleet: Fleet) -> None:
     entries = await read_entries(here.log)
     assert_gapless(entries)
     assert [entry.event for entry in entries] == [*(MessageStart(message_id=str(number)) for number in range(40)), STOP]
+
+
+async def test_a_listener_that_has_lost_its_connection_makes_no_other(fleet: Fleet) -> None:
+    """
+    Sending on a lost connection fails, instead of opening one that hears nothing and that nobody closes.
+    """
+    link = RedisLink(fleet.server.url, prefix="p:", timeout_seconds=SECONDS)
+    await link.open()
+    listener = await link.listen()
+    fleet.server.cut_connections()
+    with pytest.raises(StoreError):
+        await listener.receive()
+    with pytest.raises(StoreError):
+        await listener.send("PING")
+    listener.close()
+    await link.aclose()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from outcrop.errors import ChatBusy, DuplicateTurn, LeaseLost, PositionExpired
+from outcrop.errors import ChatBusy, DuplicateTurn, EpochChanged, LeaseLost, PositionExpired, StoreError
 from outcrop.turns.redis import RedisTurnLog
 from outcrop.types import LogEntry, MessageStart, MessageStop, StreamFailed, TextDelta
 from tests.contract.stages import SUMMARY, opening, read_entries
@@ -71,6 +71,73 @@ async def test_remote_readers_are_counted(fleet: Fleet) -> None:
     for transcript in transcripts:
         await transcript.leave()
     await here.listener.hears(lambda said: said.remote[-1:] == [("t", 0)])
+
+
+async def test_a_remote_reader_is_told_again(fleet: Fleet) -> None:
+    """
+    The running replica is told of readers elsewhere at each renewal: it may not have known the turn the first time.
+    """
+    here, there = await fleet.start(lease_seconds=60), await fleet.start()
+    await here.log.acquire(opening())
+    transcript = Transcript(there.log)
+    await here.listener.hears(lambda said: said.remote[:3] == [("t", 1)] * 3)
+    await transcript.leave()
+
+
+async def test_a_discarded_turn_fails_its_remote_readers(fleet: Fleet) -> None:
+    """
+    Who reads a turn on another replica is told that it did not begin, and nothing stays of it there.
+    """
+    here, there = await fleet.start(), await fleet.start()
+    lease = await here.log.acquire(opening())
+    transcript = Transcript(there.log)
+    await until(lambda: b":1\r\n" in fleet.server.ask("PUBSUB", "NUMSUB", "outcrop:on:t"))
+    await here.log.discard(lease)
+    with pytest.raises(StoreError, match="could not be begun; ask again"):
+        await transcript.whole()
+    assert not there.log._holdings.mirrors
+    assert not there.log._follower.followed
+
+
+async def test_a_turn_that_vanished_before_it_was_heard_of_did_not_begin(fleet: Fleet) -> None:
+    """
+    A reader whose turn was discarded before its channel was open is told the same, after a while.
+    """
+    here, there = await fleet.start(), await fleet.start()
+    lease = await here.log.acquire(opening())
+    reader = await there.log.subscribe("t", owner="me", wake=lambda: None)
+    await here.log.discard(lease)
+    with pytest.raises(StoreError, match="could not be begun; ask again"):
+        await there.log._loader.catch_up(reader.mirror)
+    reader.close()
+
+
+async def test_a_remote_reader_that_fails_is_dropped_alone(fleet: Fleet) -> None:
+    """
+    What a `wake` raises, when it is told of a page too, ends neither the other readers' news nor this replica's.
+    """
+    here, there = await fleet.start(), await fleet.start(mirror_bytes=1000)
+    lease = await here.log.acquire(opening())
+    for number in range(40):
+        await say(here, lease, TextDelta(str(number), number))
+
+    def fail() -> None:
+        raise RuntimeError("the client is gone")
+
+    paging = await there.log.subscribe("t", owner="me", wake=fail)
+    waiting = await there.log.subscribe("t", owner="me", wake=fail, after=40)
+    transcript = Transcript(there.log)
+    assert not paging.take()
+    await transcript.reaches(40)
+    await say(here, lease, TextDelta("40", 40))
+    await here.log.finalize(lease, STOP, SUMMARY)
+    assert len(await transcript.whole()) == 42
+    await until(lambda: paging.error is not None)
+    for reader in (paging, waiting):
+        with pytest.raises(StoreError, match="again from its position"):
+            reader.take()
+        reader.close()
+    assert not there.log._holdings.mirrors
 
 
 async def test_a_remote_reader_that_died_is_forgotten(fleet: Fleet) -> None:
@@ -255,6 +322,66 @@ async def test_mirrors_go_with_their_last_reader(fleet: Fleet) -> None:
         assert not replica.log._holdings.own
         assert not replica.log._follower.followed
         assert replica.log._holdings._budget._used == 0
+
+
+async def test_a_mirror_that_is_dropped_while_it_catches_up_stays_dropped(fleet: Fleet) -> None:
+    """
+    A reader that leaves while its mirror is being caught up leaves nothing in memory.
+    """
+    here, there = await fleet.start(), await fleet.start()
+    lease = await here.log.acquire(opening())
+    reader = await there.log.subscribe("t", owner="me", wake=lambda: None)
+    mirror = reader.mirror
+    reader.close()
+    await say(here, lease, TextDelta("a"))
+    await there.log._loader.catch_up(mirror)
+    mirror.offer([LogEntry(1, TextDelta("a"))])
+    budget = there.log._holdings._budget
+    assert (mirror.entries, budget._used, budget._mirrors) == ([], 0, set())
+
+
+async def test_a_duty_that_fails_holds_up_no_other(fleet: Fleet) -> None:
+    """
+    What can't be done at a beat is tried at each, and all else is done at each: other things put off, and renewals.
+    """
+    here, there = await fleet.start(), await fleet.start()
+    await here.log.acquire(opening())
+    tried: list[str] = []
+
+    async def refuse() -> None:
+        tried.append("refused")
+        raise StoreError("the store refuses this")
+
+    async def succeed() -> None:
+        tried.append("done")
+
+    there.log._membership.later += [refuse, succeed]
+    transcript = Transcript(there.log)
+    await here.listener.hears(lambda said: len(said.remote) >= 3)
+    await until(lambda: tried.count("refused") >= 3)
+    assert tried.count("done") == 1
+    assert there.log._membership.later == [refuse]
+    await transcript.leave()
+
+
+async def test_an_orphan_that_has_lost_what_is_read_here_is_taken_over(fleet: Fleet) -> None:
+    """
+    A turn whose log has lost entries is adopted all the same, and who reads the lost ones is told.
+    """
+    dying, heir = await fleet.start(lease_seconds=2 * LEASE_SECONDS), await fleet.start()
+    lease = await dying.log.acquire(opening())
+    await say(dying, lease, TextDelta("a"))
+    transcript = Transcript(heir.log)
+    await transcript.reaches(1)
+    await fleet.die(dying)
+    fleet.server.ask("HSET", "outcrop:turn:t", "epoch", "other", "first", "3", "last", "2")
+    await heir.listener.hears(lambda said: len(said.orphans) == 1)
+    status, taken = heir.listener.orphans[0]
+    assert (status.epoch, status.first_seq, status.last_seq) == ("other", 3, 2)
+    with pytest.raises(EpochChanged):
+        await transcript.whole()
+    await heir.log.finalize(taken, INTERRUPTED, SUMMARY)
+    assert [entry.event for entry in await read_entries(heir.log, after=2)] == [INTERRUPTED]
 
 
 async def test_a_position_that_nobody_wrote_is_refused_elsewhere(fleet: Fleet) -> None:

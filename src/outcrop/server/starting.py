@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Iterable, Sequence
 
 from outcrop.dialects.chat.turn import ChatTurn
+from outcrop.errors import RequestError
 from outcrop.server.chat_http import check_name
 from outcrop.server.services import Services
 from outcrop.turns.service import Started
@@ -39,7 +40,14 @@ async def start_chat(
         RequestError: the request can't be served as it stands, or what it follows is not kept.
         StoreError: the history can't be read, or the turn could not be committed; nothing was called.
     """
-    plan = await services.keeper.plan(turn, owner=owner)
+    try:
+        plan = await services.keeper.plan(turn, owner=owner)
+    except RequestError:
+        # What was asked before with this key may be answered by now, and then there is nothing left to answer.
+        repeated = await services.turns.find_repeated(turn.request, owner=owner, idempotency_key=key) if key else None
+        if repeated is None:
+            raise
+        return repeated
     started = await services.turns.start(
         plan.request,
         owner=owner,

@@ -2,7 +2,6 @@
 How a request becomes a turn: what can be refused without a cost first, then the commitments, in their order.
 """
 
-import hashlib
 import secrets
 from typing import Any
 
@@ -10,7 +9,7 @@ import msgspec
 
 from outcrop.calls import ResolvedModel, UpstreamCall
 from outcrop.errors import OutcropError
-from outcrop.turns.packing import pack_request
+from outcrop.turns.packing import fingerprint_of, pack_request
 from outcrop.turns.ports import Adapter, Ports
 from outcrop.turns.records import Lease, TurnOpening
 from outcrop.turns.turn import TurnPlan
@@ -141,7 +140,7 @@ class Acceptance:
         if self._limits.continues_interrupted:
             encoded["request"] = pack_request(request)
         if key is not None:
-            encoded["fingerprint"] = hashlib.sha256(pack_request(asked)).hexdigest()
+            encoded["fingerprint"] = fingerprint_of(asked)
         return encoded
 
     def _bound(self, request: ChatRequest, model: ResolvedModel) -> ChatRequest:

@@ -70,6 +70,13 @@ class FallbackTurnLog:
                 logger.warning("new turns are kept in memory, known to this replica alone", reason=error.message)
         return await self._spare.acquire(msgspec.structs.replace(opening, is_local=True))
 
+    async def check_key(self, idempotency_key: str, fingerprint: str, *, owner: str) -> None:
+        """
+        Refuse a key that is taken, in either place. See `TurnLog.check_key`.
+        """
+        await self._spare.check_key(idempotency_key, fingerprint, owner=owner)
+        await self._store.check_key(idempotency_key, fingerprint, owner=owner)
+
     def append(self, lease: Lease, events: Sequence[StreamEvent]) -> None:
         """
         Append events. See `TurnLog.append`.

@@ -27,7 +27,7 @@ class Subscription(Protocol):
         Raises:
             PositionExpired: the next entry is no longer in the log.
             EpochChanged: the log has lost entries since this reader began.
-            StoreError: the log can't be read.
+            StoreError: the log can't be read, the turn was discarded, or this reader's `wake` has raised something.
         """
         ...
 
@@ -71,7 +71,7 @@ class ProducerListener(Protocol):
 
     def on_remote_readers(self, turn_id: str, count: int) -> None:
         """
-        Know how many other replicas read a turn now.
+        Know how many other replicas read a turn now. It is told again from time to time while there are some.
         """
         ...
 
@@ -115,6 +115,17 @@ class TurnLog(Protocol):
         """
         ...
 
+    async def check_key(self, idempotency_key: str, fingerprint: str, *, owner: str) -> None:
+        """
+        Refuse an idempotency key that has begun a turn, as `acquire` would; begin nothing.
+
+        Raises:
+            DuplicateTurn: the owner began a turn with this idempotency key before; the error names it.
+            IdempotencyMismatch: they did, but with another request than that of `fingerprint`.
+            StoreError: the store can't be reached.
+        """
+        ...
+
     def append(self, lease: Lease, events: Sequence[StreamEvent]) -> None:
         """
         Append events, in order; all of them, or none. Neighbouring deltas may be merged before they are numbered.
@@ -150,6 +161,8 @@ class TurnLog(Protocol):
     async def discard(self, lease: Lease) -> None:
         """
         Forget a turn that made no call, with its idempotency key: as if it had never begun.
+
+        Whoever reads it by then, on any replica, is woken, and their next `take` raises a `StoreError` that says so.
         """
         ...
 
@@ -159,9 +172,11 @@ class TurnLog(Protocol):
         """
         Read from the entry after `after`. `wake` is called, synchronously, whenever there is something to take.
 
-        The caller takes once right after subscribing: `wake` tells of later entries only.
+        The caller takes once right after subscribing: `wake` tells of later entries only. What `wake` raises is logged
+        and ends this reader alone: its next `take` raises a `StoreError`.
 
         `after` is the last entry that the reader has, 0 for none; `epoch` is that of its position, where it is known.
+        Whoever wants all that there is begins at the status's `first_seq - 1`: a log may have lost its beginning.
 
         Raises:
             UnknownTurn: there is no such log for this owner.

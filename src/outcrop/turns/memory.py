@@ -18,11 +18,13 @@ from outcrop.errors import (
     LeaseLost,
     LogFull,
     PositionExpired,
+    StoreError,
     UnknownTurn,
 )
 from outcrop.turns.log import ProducerListener
 from outcrop.turns.records import Lease, TurnOpening, TurnStatus, TurnSummary, state_after
 from outcrop.turns.sizes import weigh
+from outcrop.turns.waking import ignore, not_begun, wake_all
 from outcrop.types import LogEntry, StreamEvent, TerminalEvent
 
 MAX_IDEMPOTENCY_KEYS = 100_000
@@ -89,8 +91,16 @@ class MemoryTurnLog:
             IdempotencyMismatch: they did, but with another request.
             ChatBusy: the chat has a running turn.
         """
-        self._check_key(opening)
+        if opening.idempotency_key is not None:
+            self._check_key(opening.idempotency_key, opening.fingerprint, opening.owner)
         self._check_chat(opening)
+
+    async def check_key(self, idempotency_key: str, fingerprint: str, *, owner: str) -> None:
+        """
+        Refuse a key that is taken. See `TurnLog.check_key`.
+        """
+        self._sweep()
+        self._check_key(idempotency_key, fingerprint, owner)
 
     async def acquire(self, opening: TurnOpening) -> Lease:
         """
@@ -144,10 +154,12 @@ class MemoryTurnLog:
         """
         Forget a turn that made no call. See `TurnLog.discard`.
         """
-        opening = self._held(lease).opening
+        log = self._held(lease)
+        opening = log.opening
         self._forget(lease.turn_id)
         if opening.idempotency_key is not None:
             self._keys.pop((opening.owner, opening.idempotency_key), None)
+        log.fail(not_begun())
 
     async def subscribe(
         self, turn_id: str, *, owner: str, wake: Callable[[], None], after: int = 0, epoch: str | None = None
@@ -196,11 +208,11 @@ class MemoryTurnLog:
         self._retained_bytes -= log.size
         self._forget(turn_id)
 
-    def _check_key(self, opening: TurnOpening) -> None:
-        known = self._keys.get((opening.owner, opening.idempotency_key or ""))
+    def _check_key(self, idempotency_key: str, fingerprint: str, owner: str) -> None:
+        known = self._keys.get((owner, idempotency_key))
         if known is None:
             return
-        if known.fingerprint != opening.fingerprint:
+        if known.fingerprint != fingerprint:
             raise IdempotencyMismatch("this idempotency key was used for another request")
         raise DuplicateTurn("this idempotency key has begun a turn already", turn_id=known.turn_id)
 
@@ -252,10 +264,11 @@ class MemorySubscription:
     Implement `Subscription` as an index into the log's list: a slow reader costs no memory of its own.
     """
 
-    __slots__ = ("_log", "position", "wake")
+    __slots__ = ("_error", "_log", "position", "wake")
 
     def __init__(self, log: "_Log", wake: Callable[[], None], position: int) -> None:
         self._log = log
+        self._error: StoreError | None = None
         self.wake = wake
         self.position = position
 
@@ -277,15 +290,27 @@ class MemorySubscription:
         """
         Return the next entries and move past them. See `Subscription.take`.
         """
+        if self._error is not None:
+            raise self._error
         start = self.position
         taken = self._log.entries[start : start + limit]
+        if not taken and self._log.error is not None:
+            raise self._log.error
         self.position = start + len(taken)
         return taken
+
+    def expel(self, error: StoreError) -> None:
+        """
+        End this reader. See `Wakeable.expel`.
+        """
+        self._error = error
+        self.close()
 
     def close(self) -> None:
         """
         Leave.
         """
+        self.wake = ignore
         self._log.subscriptions = tuple(other for other in self._log.subscriptions if other is not self)
 
 
@@ -294,7 +319,18 @@ class _Log:
     One turn's entries. `subscriptions` is replaced, never changed, so that a reader may leave while it is being woken.
     """
 
-    __slots__ = ("ended_at", "entries", "epoch", "opening", "size", "subscriptions", "summary", "terminal", "token")
+    __slots__ = (
+        "ended_at",
+        "entries",
+        "epoch",
+        "error",
+        "opening",
+        "size",
+        "subscriptions",
+        "summary",
+        "terminal",
+        "token",
+    )
 
     def __init__(self, opening: TurnOpening, epoch: str, token: int) -> None:
         self.opening = opening
@@ -305,6 +341,7 @@ class _Log:
         self.terminal: TerminalEvent | None = None
         self.summary: TurnSummary | None = None
         self.ended_at: float | None = None
+        self.error: StoreError | None = None
         self.subscriptions: tuple[MemorySubscription, ...] = ()
 
     @property
@@ -323,5 +360,8 @@ class _Log:
         for event in events:
             seq += 1
             self.entries.append(LogEntry(seq, event))
-        for subscription in self.subscriptions:
-            subscription.wake()
+        wake_all(self.subscriptions, self.opening.turn_id)
+
+    def fail(self, error: StoreError) -> None:
+        self.error = error
+        wake_all(self.subscriptions, self.opening.turn_id)

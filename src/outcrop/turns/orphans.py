@@ -13,7 +13,7 @@ import msgspec
 import structlog
 
 from outcrop.calls import ResolvedModel, UpstreamCall
-from outcrop.errors import LeaseLost, RequestError, StoreError
+from outcrop.errors import LeaseLost, PositionExpired, RequestError, StoreError
 from outcrop.turns.endings import log_end, to_interruption
 from outcrop.turns.fold import CHARACTERS_PER_TOKEN, add_usage, estimate_usage
 from outcrop.turns.keeping import read_events, to_kept
@@ -95,7 +95,11 @@ async def adopt(status: TurnStatus, lease: Lease, ports: Ports, *, continues: bo
         StoreError: a store can't be read or written; call again, without `continues`.
     """
     opening = status.opening
-    events = await read_events(ports, opening, status.last_seq)
+    try:
+        events = await read_events(ports, opening, status.last_seq)
+    except PositionExpired:
+        # The log has lost its beginning: what is left of it is no prefix of the answer.
+        events, continues = [], False
     spent = _estimate_calls(events, prompt_characters=len(opening.request or b""))
     plan = _plan(status, lease, events, ports, _add_all(spent), len(spent) + 1) if continues else None
     standing = await _settle(status, ports, events, spent, goes_on=plan is not None)

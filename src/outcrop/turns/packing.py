@@ -2,6 +2,8 @@
 A request as bytes: kept beside a turn that may have to be continued, and compared when a key comes again.
 """
 
+import hashlib
+
 import msgspec
 
 from outcrop.types import ChatRequest
@@ -27,3 +29,10 @@ def unpack_request(packed: bytes) -> ChatRequest:
     """
     decode = msgspec.json.decode if packed.startswith(b"{") else msgspec.msgpack.decode
     return decode(packed, type=ChatRequest)
+
+
+def fingerprint_of(asked: ChatRequest) -> str:
+    """
+    Return what tells one request from another, where they come with the same idempotency key.
+    """
+    return hashlib.sha256(pack_request(asked)).hexdigest()

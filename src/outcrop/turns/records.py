@@ -86,7 +86,8 @@ class TurnStatus(msgspec.Struct, frozen=True, kw_only=True):
     """
     Say where a turn stands. A position is `(turn_id, epoch, seq)`; a changed epoch means that the log lost entries.
 
-    `ended_at` (seconds since 1970) and `summary` are None while the turn runs.
+    `ended_at` (seconds since 1970) and `summary` are None while the turn runs. `first_seq` is the position of the log's
+    first entry: 1, unless its store has lost the beginning.
     """
 
     opening: TurnOpening
@@ -95,6 +96,7 @@ class TurnStatus(msgspec.Struct, frozen=True, kw_only=True):
     state: TurnState
     ended_at: float | None = None
     summary: TurnSummary | None = None
+    first_seq: int = 1
 
     @property
     def turn_id(self) -> str:

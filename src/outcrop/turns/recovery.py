@@ -60,7 +60,7 @@ class Recovery:
             if not self._runs_here(row.turn_id):
                 try:
                     closed += await self._close(row)
-                except (StoreError, UnknownTurn, PositionExpired) as error:
+                except (StoreError, UnknownTurn) as error:
                     # Its log may be forgotten at any moment: the next sweep sees that.
                     logger.warning("an open answer could not be closed yet", turn_id=row.turn_id, reason=error.message)
         return closed
@@ -79,9 +79,16 @@ class Recovery:
     async def _close_ended(self, row: Unfinished, status: TurnStatus, summary: TurnSummary) -> None:
         answer = None
         if status.opening.is_kept:
-            events = await read_events(self._ports, status.opening, status.last_seq)
-            answer = KeptAnswer(events=tuple(events), summary=summary)
+            answer = await self._read_answer(status, summary)
         await self._settle(row, status.state, summary.usage, answer)
+
+    async def _read_answer(self, status: TurnStatus, summary: TurnSummary) -> KeptAnswer:
+        try:
+            events = await read_events(self._ports, status.opening, status.last_seq)
+        except PositionExpired:
+            # The log has lost its beginning: what is left of it is no prefix of the answer.
+            return to_kept([], to_interruption(LOST), summary)
+        return KeptAnswer(events=tuple(events), summary=summary)
 
     async def _close_unknown(self, row: Unfinished) -> bool:
         if self._ports.clock() - row.opened_at < self._unknown_seconds:

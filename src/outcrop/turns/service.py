@@ -9,7 +9,6 @@ connections only subscribe.
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import Any
 
 import msgspec
 import structlog
@@ -19,7 +18,6 @@ from outcrop.errors import (
     ChatBusy,
     Draining,
     DuplicateTurn,
-    PositionExpired,
     StoreError,
     TooManyRequests,
     UnknownTurn,
@@ -27,21 +25,18 @@ from outcrop.errors import (
 from outcrop.turns.acceptance import Acceptance, Proposal, TurnLimits
 from outcrop.turns.endings import log_end
 from outcrop.turns.orphans import adopt_in_time
+from outcrop.turns.packing import fingerprint_of
 from outcrop.turns.ports import Ports
 from outcrop.turns.reader import TurnReader
 from outcrop.turns.records import Lease, TurnStatus
 from outcrop.turns.turn import Turn, TurnPlan
+from outcrop.turns.waiting import ends_within, wait_until_accepted
 from outcrop.types import ChatRequest
 
 MAX_REMEMBERED_STOPS = 1000
 STOP_SECONDS = 5.0
 """
 How long a prompt waits for the end of the answer that its chat's owner has stopped.
-"""
-
-ACCEPTANCE_PAUSES_SECONDS = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 2)
-"""
-Waits of who asks again with a key while the first one's question is being committed.
 """
 
 logger = structlog.get_logger(__name__)
@@ -69,7 +64,8 @@ class TurnService:
         self._acceptance = Acceptance(ports, limits)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._turns: dict[str, Turn] = {}
-        self._accepting: set[asyncio.Task[Any]] = set()
+        self._accepting: dict[str, asyncio.Task[Turn]] = {}
+        self._adopting: set[asyncio.Task[None]] = set()
         self._asked_to_stop: deque[str] = deque(maxlen=MAX_REMEMBERED_STOPS)
         self._drain_begun = asyncio.Event()
 
@@ -158,18 +154,37 @@ class TurnService:
     async def _begin(self, proposal: Proposal, grace_seconds: float) -> Started:
         if self.draining:
             raise Draining("this server is stopping; connect again in a moment")
-        accepting = asyncio.create_task(self._acceptance.accept(proposal), name=f"accept {proposal.opening.turn_id}")
-        self._accepting.add(accepting)
-        accepting.add_done_callback(self._accepting.discard)
+        turn_id = proposal.opening.turn_id
+        accepting = asyncio.create_task(self._accept(proposal, grace_seconds), name=f"accept {turn_id}")
+        self._accepting[turn_id] = accepting
+        accepting.add_done_callback(lambda _: self._accepting.pop(turn_id))
         try:
             # Shielded: once the log has begun, the intent and the call must follow, whether or not the caller stays.
-            plan = await asyncio.shield(accepting)
+            turn = await asyncio.shield(accepting)
         except DuplicateTurn as error:
             return await self._follow(error.turn_id, proposal.opening.owner)
         except asyncio.CancelledError:
-            accepting.add_done_callback(lambda done: self._launch_abandoned(done, grace_seconds))
+            _then(accepting, Turn.abandon)
             raise
-        return Started(self._launch(plan, grace_seconds).turn_id, is_new=True)
+        return Started(turn.turn_id, is_new=True)
+
+    async def _accept(self, proposal: Proposal, grace_seconds: float) -> Turn:
+        return self._launch(await self._acceptance.accept(proposal), grace_seconds)
+
+    async def find_repeated(self, asked: ChatRequest, *, owner: str, idempotency_key: str) -> Started | None:
+        """
+        Find the turn that a key has begun before; None where it has begun none. See `start` for the arguments.
+
+        Raises:
+            IdempotencyMismatch: the key was used for another request.
+            PositionExpired: the key has begun a turn whose log is not kept any more.
+            StoreError: a store can't be read, or the turn is not committed yet.
+        """
+        try:
+            await self._ports.log.check_key(idempotency_key, fingerprint_of(asked), owner=owner)
+        except DuplicateTurn as error:
+            return await self._follow(error.turn_id, owner)
+        return None
 
     def check_model(self, name: str) -> ResolvedModel:
         """
@@ -203,7 +218,7 @@ class TurnService:
             PositionExpired: the position is not in its log.
             EpochChanged: the log has lost what the position belonged to.
         """
-        turn = self._own(turn_id, owner)
+        turn = await self._find(turn_id, owner)
         if turn is not None:
             return await turn.subscribe(wake, after=after, epoch=epoch)
         subscription = await self._ports.log.subscribe(turn_id, owner=owner, wake=wake, after=after, epoch=epoch)
@@ -217,7 +232,7 @@ class TurnService:
             UnknownTurn: there is no such turn for this owner.
         """
         self._asked_to_stop.append(turn_id)
-        turn = self._own(turn_id, owner)
+        turn = await self._find(turn_id, owner)
         if turn is not None:
             turn.stop()
             return
@@ -255,9 +270,10 @@ class TurnService:
         self._drain_begun.set()
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout_seconds
-        if self._accepting:
+        beginning = [*self._accepting.values(), *self._adopting]
+        if beginning:
             # They become running turns, or nothing; one may hang on a store.
-            await asyncio.wait(self._accepting, timeout=timeout_seconds)
+            await asyncio.wait(beginning, timeout=timeout_seconds)
         if self._tasks:
             logger.info("waiting for running turns", turns=len(self._tasks), timeout_seconds=timeout_seconds)
             await asyncio.wait(self._tasks.values(), timeout=max(deadline - loop.time(), 0))
@@ -282,9 +298,11 @@ class TurnService:
         """
         Stop a turn for its owner on another replica. See `ProducerListener`.
         """
-        turn = self._turns.get(turn_id)
+        turn, accepting = self._turns.get(turn_id), self._accepting.get(turn_id)
         if turn is not None:
             turn.stop()
+        elif accepting is not None:
+            _then(accepting, Turn.stop)
 
     def on_lost(self, turn_id: str, error: StoreError) -> None:
         """
@@ -307,8 +325,17 @@ class TurnService:
         Take over a turn whose replica has died. See `ProducerListener`.
         """
         adopting = asyncio.create_task(self._adopt(status, lease), name=f"adopt {lease.turn_id}")
-        self._accepting.add(adopting)
-        adopting.add_done_callback(self._accepting.discard)
+        self._adopting.add(adopting)
+        adopting.add_done_callback(self._adopting.discard)
+
+    async def _find(self, turn_id: str, owner: str) -> Turn | None:
+        """
+        Find a turn that runs here, or will in a moment: its log is there before it is accepted.
+        """
+        accepting = self._accepting.get(turn_id)
+        if accepting is not None:
+            await asyncio.wait({accepting})
+        return self._own(turn_id, owner)
 
     def _own(self, turn_id: str, owner: str) -> Turn | None:
         turn = self._turns.get(turn_id)
@@ -328,17 +355,7 @@ class TurnService:
             return False
         more = asyncio.Event()
         reader = await self.subscribe(turn_id, owner=owner, wake=more.set)
-        try:
-            async with asyncio.timeout(STOP_SECONDS):
-                while not reader.ended:
-                    more.clear()
-                    if not reader.take():
-                        await more.wait()
-        except TimeoutError:
-            return False
-        finally:
-            reader.close()
-        return True
+        return await ends_within(reader, more, STOP_SECONDS)
 
     def _launch(self, plan: TurnPlan, grace_seconds: float) -> Turn:
         turn = Turn(plan, self._ports, grace_seconds=grace_seconds, merge_bytes=self._limits.merge_bytes)
@@ -346,26 +363,9 @@ class TurnService:
         self._tasks[turn.turn_id] = asyncio.create_task(self._run(turn), name=f"turn {turn.turn_id}")
         return turn
 
-    def _launch_abandoned(self, accepting: "asyncio.Task[TurnPlan]", grace_seconds: float) -> None:
-        if not accepting.cancelled() and accepting.exception() is None:
-            self._launch(accepting.result(), grace_seconds).abandon()
-
     async def _follow(self, turn_id: str, owner: str) -> Started:
-        try:
-            status = await self._ports.log.status(turn_id, owner=owner)
-        except UnknownTurn as error:
-            raise PositionExpired("the answer to this idempotency key is not kept any more") from error
-        if status.opening.is_kept:
-            await self._wait_until_accepted(turn_id)
+        await wait_until_accepted(turn_id, self._ports, owner=owner, runs=self.runs)
         return Started(turn_id, is_new=False)
-
-    async def _wait_until_accepted(self, turn_id: str) -> None:
-        # Whoever follows a turn takes it for accepted; until its question is committed, it may never be.
-        for pause_seconds in ACCEPTANCE_PAUSES_SECONDS:
-            if self.runs(turn_id) or await self._ports.ledger.is_accepted(turn_id):
-                return
-            await asyncio.sleep(pause_seconds)
-        raise StoreError("the turn of this idempotency key is not committed yet; try again")
 
     async def _adopt(self, status: TurnStatus, lease: Lease) -> None:
         continues = self._limits.continues_interrupted and not self.draining
@@ -375,6 +375,8 @@ class TurnService:
 
     async def _run(self, turn: Turn) -> None:
         try:
+            # Whoever began it hears of it first, and may stop it before anything is called.
+            await asyncio.sleep(0)
             await turn.run()
         except StoreError:
             # The turn's own failures are events; what arrives here is a store that broke at the very end.
@@ -388,3 +390,11 @@ class TurnService:
             del self._turns[turn.turn_id]
         if not turn.is_lost:
             log_end(turn.turn_id, turn.plan.model.model_id, turn.terminal, turn.usage)
+
+
+def _then(accepting: "asyncio.Task[Turn]", act: Callable[[Turn], None]) -> None:
+    def tell(done: "asyncio.Task[Turn]") -> None:
+        if not done.cancelled() and done.exception() is None:
+            act(done.result())
+
+    accepting.add_done_callback(tell)

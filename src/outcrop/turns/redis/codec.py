@@ -60,12 +60,18 @@ class TurnRecord(msgspec.Struct, frozen=True, kw_only=True):
             state=self.state,
             ended_at=self.ended_at,
             summary=self.summary,
+            first_seq=self.first_seq,
         )
 
 
 RECORD_FIELDS = ("owner", "state", "epoch", "first", "last", "opening", "summary", "ended", "replica", "token", "bytes")
 """
 The fields of the hash, in the order in which `parse_record` takes them.
+"""
+
+DISCARDED = b"discarded"
+"""
+What is published instead of a batch when a turn is discarded; no batch begins like it.
 """
 
 _ENCODER = msgspec.msgpack.Encoder()

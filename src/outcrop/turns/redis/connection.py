@@ -58,6 +58,7 @@ class RedisLink:
     Attributes:
         up_since: when the present time without a failure began, by the loop's clock.
         is_down: whether the last exchange failed.
+        timeout_seconds: the bound of one exchange.
 
     Raises:
         SettingsError: the URL can't be understood.
@@ -67,7 +68,7 @@ class RedisLink:
         self.prefix = prefix
         self.up_since = 0.0
         self.is_down = False
-        self._timeout_seconds = timeout_seconds
+        self.timeout_seconds = timeout_seconds
         self._make = _parse_url(url)
         self._place = _describe(url)
         self._idle: list[_Connection] = []
@@ -156,7 +157,7 @@ class RedisLink:
             connection = self._idle.pop() if self._idle else self._make()
             is_whole = False
             try:
-                async with asyncio.timeout(self._timeout_seconds):
+                async with asyncio.timeout(self.timeout_seconds):
                     await connection.connect()
                     await connection.send_packed_command([packed], check_health=False)
                     answer = await connection.read_response(disable_decoding=True)
@@ -182,7 +183,7 @@ class RedisLink:
         """
         connection = self._make()
         try:
-            async with asyncio.timeout(self._timeout_seconds):
+            async with asyncio.timeout(self.timeout_seconds):
                 await connection.connect()
         except (*_DOWN, exceptions.RedisError) as error:
             _discard(connection)
@@ -248,6 +249,9 @@ class Listener:
         Raises:
             RedisDown: the connection is lost.
         """
+        if not self._connection.is_connected:
+            # The driver would connect again by itself: to a connection that hears nothing, and that nobody closes.
+            raise RedisDown(UNREACHABLE)
         try:
             await self._connection.send_packed_command([hiredis.pack_command(args)], check_health=False)  # type: ignore[arg-type]  # takes str as well
         except (*_DOWN, exceptions.RedisError) as error:

@@ -2,17 +2,24 @@
 Turns that run on other replicas: one connection for all that is published to this replica.
 
 A channel's confirmation starts a catch-up from Redis, the first time and after every lost connection, so that nothing
-published before it is missed; what is published twice is passed over.
+published before it is missed; what is published twice is passed over. A connection on which nothing comes any more,
+without a word, is found out by asking at every beat.
 """
 
+import asyncio
 from typing import Protocol
 
+import structlog
+
 from outcrop.errors import EpochChanged, StoreError
-from outcrop.turns.redis.codec import parse_batch
+from outcrop.turns.redis.codec import DISCARDED, parse_batch
 from outcrop.turns.redis.connection import Listener, Pause, RedisLink
 from outcrop.turns.redis.loader import Loader, Spawn
 from outcrop.turns.redis.mirror import Mirror
 from outcrop.turns.redis.scripts import ANNOUNCE
+from outcrop.turns.waking import not_begun
+
+logger = structlog.get_logger(__name__)
 
 
 class Affairs(Protocol):
@@ -43,6 +50,9 @@ class Follower:
         loader: fills gaps.
         spawn: runs something in the background.
         producer: is given what is published for this replica, and told when its own turns need a look.
+
+    Attributes:
+        messages: how many have come; `answers` counts those to a probe.
     """
 
     def __init__(
@@ -55,6 +65,7 @@ class Follower:
         producer: "Affairs",
     ) -> None:
         self.messages = 0
+        self.answers = 0
         self._link = link
         self._replica = replica
         self._loader = loader
@@ -63,6 +74,8 @@ class Follower:
         self._control = f"{link.prefix}ctl:{replica}".encode()
         self._mirrors: dict[bytes, Mirror] = {}
         self._listener: Listener | None = None
+        self._patience: asyncio.Timeout | None = None
+        self._is_probed = False
 
     @property
     def followed(self) -> list[str]:
@@ -79,7 +92,7 @@ class Follower:
         before = self._mirrors.get(channel)
         self._mirrors[channel] = mirror
         if before is None:
-            self._spawn(self._send("SUBSCRIBE", channel))
+            self._spawn(self._send("SUBSCRIBE", channel.decode()))
             self._spawn(self.announce("join", [mirror.turn_id]))
         elif before is not mirror:
             before.fail(EpochChanged("the log has lost entries since this reader began"))
@@ -92,7 +105,7 @@ class Follower:
         channel = self._channel(mirror)
         if self._mirrors.get(channel) is mirror:
             del self._mirrors[channel]
-            self._spawn(self._send("UNSUBSCRIBE", channel))
+            self._spawn(self._send("UNSUBSCRIBE", channel.decode()))
             self._spawn(self.announce("leave", [mirror.turn_id]))
 
     async def announce(self, verb: str, turn_ids: list[str]) -> None:
@@ -104,6 +117,15 @@ class Follower:
                 await self._link.run(ANNOUNCE, self._replica, verb, *turn_ids)
             except StoreError:
                 return
+
+    def probe(self) -> None:
+        """
+        Ask for a sign of life: where none comes within the time of an exchange, the connection is made again.
+        """
+        if self._patience is not None and not self._is_probed:
+            self._is_probed = True
+            self._patience.reschedule(asyncio.get_running_loop().time() + self._link.timeout_seconds)
+            self._spawn(self._send("PING"))
 
     async def run(self) -> None:
         """
@@ -120,13 +142,29 @@ class Follower:
                 self._listener = listener
                 await listener.send("SUBSCRIBE", self._control.decode(), *(name.decode() for name in self._mirrors))
                 pause = Pause()
-                while True:
-                    self._receive(await listener.receive())
+                await self._hear(listener)
             except StoreError:
                 await pause.wait()
+            except TimeoutError:
+                logger.warning("Redis publishes nothing more on this connection; it is made again")
             finally:
                 self._listener = None
                 listener.close()
+
+    async def _hear(self, listener: Listener) -> None:
+        """
+        Receive until the connection is lost (StoreError), or stays silent when it is probed (TimeoutError).
+        """
+        try:
+            async with asyncio.timeout(None) as self._patience:
+                while True:
+                    message = await listener.receive()
+                    if self._is_probed:
+                        self._is_probed = False
+                        self._patience.reschedule(None)
+                    self._receive(message)
+        finally:
+            self._patience, self._is_probed = None, False
 
     def _receive(self, message: list[bytes]) -> None:
         kind, channel = message[0], message[1]
@@ -144,8 +182,14 @@ class Follower:
                 self._spawn(self._producer.check())
             elif channel in self._mirrors:
                 self._loader.fill_gap(self._mirrors[channel])
+        elif kind == b"pong":
+            self.answers += 1
 
     def _apply(self, mirror: Mirror, encoded: bytes) -> None:
+        if encoded == DISCARDED:
+            mirror.fail(not_begun())
+            self.unfollow(mirror)
+            return
         batch = parse_batch(encoded)
         if batch.epoch != mirror.epoch:
             self._loader.fill_gap(mirror)
@@ -154,11 +198,11 @@ class Follower:
         if mirror.terminal is not None:
             self.unfollow(mirror)
 
-    async def _send(self, verb: str, channel: bytes) -> None:
+    async def _send(self, *words: str) -> None:
         # While there is no connection, the next one begins with all channels.
         if self._listener is not None:
             try:
-                await self._listener.send(verb, channel.decode())
+                await self._listener.send(*words)
             except StoreError:
                 return
 

@@ -13,6 +13,7 @@ from outcrop.turns.redis.codec import Batch, TurnRecord, parse_batch, parse_reco
 from outcrop.turns.redis.connection import RedisLink
 from outcrop.turns.redis.mirror import Mirror, MirrorReader
 from outcrop.turns.redis.scripts import LOOK
+from outcrop.turns.waking import not_begun, wake_all
 from outcrop.types import LogEntry
 
 BATCHES_PER_PAGE = 32
@@ -106,12 +107,13 @@ class Loader:
             page = [entry for entry in page if entry.seq > reader.position]
             if not page or page[0].seq != reader.position + 1:
                 raise PositionExpired(f"position {reader.position} is no longer in the log")
-            reader.page = page
+            if reader.error is None:
+                reader.page = page
         except StoreError as error:
             reader.error = error
         finally:
             reader.is_fetching = False
-        reader.wake()
+        wake_all((reader,), mirror.turn_id)
 
     async def _catch_up(self, mirror: Mirror) -> None:
         try:
@@ -125,17 +127,17 @@ class Loader:
 
     async def catch_up(self, mirror: Mirror) -> None:
         """
-        Read what a mirror has missed.
+        Read what a mirror has missed; no more of it once it is dropped.
 
         Raises:
             EpochChanged: the log is not the one that the mirror shows.
             PositionExpired: the log is gone, or has lost its end.
-            StoreError: Redis can't be reached.
+            StoreError: Redis can't be reached, or the turn was discarded before it had an entry.
         """
         record = await self._find(mirror)
         if record.epoch != mirror.epoch:
             raise EpochChanged("the log has lost entries since this reader began")
-        while mirror.last_seq < record.last_seq:
+        while mirror.last_seq < record.last_seq and not mirror.is_dropped:
             last_seq = mirror.last_seq
             batches = await self.read(mirror.turn_id, last_seq, seconds=self._patience.outage_seconds)
             if not batches or batches[0].first_seq > mirror.last_seq + 1:
@@ -152,8 +154,9 @@ class Loader:
             epoch, record = await self.look(mirror.turn_id, seconds=self._patience.outage_seconds)
             if record is not None:
                 return record
-            if asyncio.get_running_loop().time() > deadline:
+            if mirror.is_dropped or asyncio.get_running_loop().time() > deadline:
                 if epoch != mirror.epoch:
                     raise EpochChanged("the log was lost")
-                raise PositionExpired("the log is forgotten")
+                # A turn ends with an entry, and only then its log can be forgotten.
+                raise PositionExpired("the log is forgotten") if mirror.last_seq else not_begun()
             await asyncio.sleep(0.2)

@@ -28,10 +28,11 @@ from outcrop.turns.redis.loader import Loader, Patience
 from outcrop.turns.redis.membership import Duties, Membership
 from outcrop.turns.redis.mirror import MirrorBudget, MirrorReader
 from outcrop.turns.redis.producer import Parts, Producer
-from outcrop.turns.redis.refusals import check_acquired, check_position, checked_turn_id, unknown
+from outcrop.turns.redis.refusals import check_acquired, check_position, checked_turn_id, refuse_key, unknown
 from outcrop.turns.redis.scripts import ACQUIRE, DELETE, DISCARD, STOP
 from outcrop.turns.redis.writer import OwnTurn, Writer, WriterEvents, begin_arguments
 from outcrop.turns.sizes import weigh
+from outcrop.turns.waking import not_begun
 from outcrop.types import StreamEvent, TerminalEvent
 
 logger = structlog.get_logger(__name__)
@@ -101,7 +102,7 @@ class RedisTurnLog:
         self._holdings = Holdings(MirrorBudget(mirror_bytes), self._loader, self._follower)
         self._membership = Membership(
             link, self.replica, lease_seconds=lease_seconds, own=self._holdings.own, writer=self._writer, events=events,
-            duties=Duties(self._producer.adopt, self._producer.renew),
+            duties=Duties(self._follower.probe, self._producer.adopt, self._producer.renew),
         )  # fmt: skip
         self._producer.check_own = self._membership.check_own
         self._producer.parts = Parts(link, self._loader, self._follower, self._writer, self._holdings, self._spawn)
@@ -165,6 +166,15 @@ class RedisTurnLog:
         self._holdings.own[opening.turn_id] = OwnTurn(opening, lease, mirror, nonce)
         return lease
 
+    async def check_key(self, idempotency_key: str, fingerprint: str, *, owner: str) -> None:
+        """
+        Refuse a key that is taken. See `TurnLog.check_key`.
+        """
+        key = f"{self._link.prefix}key:{digest(owner, idempotency_key)}"
+        taken = await self._link.retry(lambda: self._link.execute("GET", key), seconds=self._store_seconds)
+        if taken is not None:
+            raise refuse_key(taken, fingerprint)
+
     def append(self, lease: Lease, events: Sequence[StreamEvent]) -> None:
         """
         Take events; they are written in the background. See `TurnLog.append`.
@@ -219,6 +229,9 @@ class RedisTurnLog:
         except (RedisDown, asyncio.CancelledError):
             self._spawn(self._undo(turn.opening, lease))
             raise
+        finally:
+            # Not before: who asks again at once must not meet the old turn.
+            turn.mirror.fail(not_begun())
 
     async def subscribe(
         self, turn_id: str, *, owner: str, wake: Callable[[], None], after: int = 0, epoch: str | None = None

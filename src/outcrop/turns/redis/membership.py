@@ -9,6 +9,7 @@ connection was lost it waits one lease before it takes over anything: the others
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 
 import msgspec
 import structlog
@@ -25,9 +26,12 @@ logger = structlog.get_logger(__name__)
 
 class Duties(msgspec.Struct, frozen=True):
     """
-    Name what the beat calls: to adopt an orphan; every third of a lease, to renew what this replica told others.
+    Name what the beat calls.
+
+    To see that messages still come; to adopt an orphan; every third of a lease, to renew what this replica told others.
     """
 
+    probe: Callable[[], None]
     adopt: Callable[[str], Awaitable[None]]
     renew: Callable[[], Awaitable[None]]
 
@@ -46,7 +50,7 @@ class Membership:
         duties: what else is done.
 
     Attributes:
-        later: what could not be done while Redis was down; each is tried once after every beat until it succeeds.
+        later: what could not be done while Redis was down; each is tried once at every beat until it succeeds.
     """
 
     def __init__(
@@ -85,26 +89,27 @@ class Membership:
 
     async def beat(self) -> None:
         """
-        Renew the lease, and do what is due.
+        Renew the lease, and do what is due: each for itself, so that one that fails holds up no other.
 
         Raises:
-            StoreError: Redis can't be reached.
+            StoreError: the lease could not be renewed.
         """
         known = len(self._own)
         count, dead = await self._link.run(BEAT, self._replica, int(self._lease_seconds * 1000), secrets.token_hex(4))
+        self._duties.probe()
         if count < known:
-            await self.check_own()
+            await _attempt(self.check_own)
         now = asyncio.get_running_loop().time()
         if now - self._link.up_since >= self._lease_seconds:
             for name in dead:
-                await self._take_over(name.decode())
+                await _attempt(partial(self._take_over, name.decode()))
             if count > known:
-                # An answer to an earlier take-over may have been lost.
-                await self._take_over("")
+                # An answer to an earlier take-over may have been lost, or an adoption has failed.
+                await _attempt(partial(self._take_over, ""))
         await self._catch_up()
         if now - self._renewed_at >= self._lease_seconds / 3:
             self._renewed_at = now
-            await self._duties.renew()
+            await _attempt(self._duties.renew)
 
     async def check_own(self) -> None:
         """
@@ -138,12 +143,27 @@ class Membership:
             return
 
     async def _catch_up(self) -> None:
-        while self.later:
-            await self.later[0]()
-            del self.later[0]
+        for duty in list(self.later):
+            if await _attempt(duty):
+                self.later.remove(duty)
+            elif self._link.is_down:
+                # The others would wait as long, and in vain.
+                return
 
     async def _take_over(self, dead: str) -> None:
         for turn_id in await self._link.run(TAKE_OVER, self._replica, dead):
             if turn_id.decode() not in self._own:
                 logger.warning("taking over a turn", turn_id=turn_id.decode(), replica=dead)
-                await self._duties.adopt(turn_id.decode())
+                await _attempt(partial(self._duties.adopt, turn_id.decode()))
+
+
+async def _attempt(duty: Callable[[], Awaitable[None]]) -> bool:
+    """
+    Do what is due, and tell whether that succeeded; the next beat tries again.
+    """
+    try:
+        await duty()
+    except StoreError as error:
+        logger.warning("what was due could not be done yet", reason=error.message)
+        return False
+    return True

@@ -12,6 +12,7 @@ from typing import Protocol
 from outcrop.errors import EpochChanged, StoreError
 from outcrop.turns.records import TurnOpening, TurnStatus, TurnSummary, state_after
 from outcrop.turns.sizes import weigh
+from outcrop.turns.waking import ignore, wake_all
 from outcrop.types import LogEntry, MessageStop, StreamFailed, TerminalEvent
 
 
@@ -51,8 +52,10 @@ class MirrorBudget:
 
     def count(self, mirror: "Mirror", size: int) -> None:
         """
-        Count bytes that a mirror took (or gave back, negative), and trim the largest until all fit.
+        Count bytes that a mirror took, and trim the largest until all fit. One that was dropped is not counted again.
         """
+        if mirror.is_dropped:
+            return
         self._used += size
         self._mirrors.add(mirror)
         while self._used > self._max_bytes:
@@ -63,8 +66,9 @@ class MirrorBudget:
 
     def drop(self, mirror: "Mirror") -> None:
         """
-        Forget a mirror.
+        Forget a mirror, for good: what is still under way for it comes to nothing.
         """
+        mirror.is_dropped = True
         if mirror in self._mirrors:
             self._mirrors.discard(mirror)
             self._used -= mirror.size
@@ -77,6 +81,7 @@ class Mirror:
     Attributes:
         entries: the window; `first_seq` is the position of its first entry, or of the next one when it is empty.
         error: why nothing more will come; None while all is well.
+        is_dropped: it was forgotten here, and takes nothing more.
     """
 
     __slots__ = (
@@ -87,6 +92,7 @@ class Mirror:
         "epoch",
         "error",
         "first_seq",
+        "is_dropped",
         "log_first_seq",
         "opening",
         "readers",
@@ -115,6 +121,7 @@ class Mirror:
         self.summary: TurnSummary | None = None
         self.ended_at: float | None = None
         self.error: StoreError | None = None
+        self.is_dropped = False
         self.readers: tuple[MirrorReader, ...] = ()
         self._budget = budget
         self._keeper = keeper
@@ -145,6 +152,7 @@ class Mirror:
             state=state_after(self.terminal),
             ended_at=self.ended_at,
             summary=self.summary,
+            first_seq=self.log_first_seq,
         )
 
     def offer(
@@ -153,6 +161,8 @@ class Mirror:
         """
         Take neighbouring entries that Redis has. What is known already is passed over; a gap is filled from Redis.
         """
+        if self.is_dropped:
+            return
         missing = entries[0].seq - self.last_seq - 1
         if missing > 0:
             self._keeper.fill_gap(self)
@@ -191,8 +201,7 @@ class Mirror:
         """
         Wake all readers.
         """
-        for reader in self.readers:
-            reader.wake()
+        wake_all(self.readers, self.turn_id)
 
     def entries_after(self, seq: int) -> list[LogEntry] | None:
         """
@@ -267,6 +276,8 @@ class MirrorReader:
         """
         if self.page:
             return self._take_page(limit)
+        if self.error is not None:
+            raise self.error
         mirror = self.mirror
         start = self.position + 1 - mirror.first_seq
         if start < 0:
@@ -277,11 +288,18 @@ class MirrorReader:
         self.position += len(taken)
         return taken
 
+    def expel(self, error: StoreError) -> None:
+        """
+        End this reader. See `Wakeable.expel`.
+        """
+        self.error, self.page = error, ()
+        self.close()
+
     def close(self) -> None:
         """
         Leave.
         """
-        self.wake = _ignore
+        self.wake = ignore
         self.mirror.detach(self)
 
     def _take_page(self, limit: int) -> Sequence[LogEntry]:
@@ -294,17 +312,10 @@ class MirrorReader:
             # The next page comes while this one is being shown.
             self._keeper.fetch_page(self)
         elif len(taken) < limit:
-            return [*taken, *self.take(limit - len(taken))] if self.mirror.error is None else taken
+            is_well = self.mirror.error is None and self.error is None
+            return [*taken, *self.take(limit - len(taken))] if is_well else taken
         return taken
 
     def _wait_for_page(self) -> Sequence[LogEntry]:
-        if self.error is not None:
-            raise self.error
         self._keeper.fetch_page(self)
         return ()
-
-
-def _ignore() -> None:
-    """
-    Be the `wake` of a reader that has left.
-    """

@@ -3,18 +3,21 @@ What concerns this replica's own turns from outside: stops, losses, readers on o
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 
 import msgspec
 import structlog
 
-from outcrop.errors import EpochChanged, StoreError
+from outcrop.errors import EpochChanged, PositionExpired, StoreError
 from outcrop.turns.log import ProducerListener
 from outcrop.turns.records import Lease
+from outcrop.turns.redis.codec import TurnRecord
 from outcrop.turns.redis.connection import RedisLink
 from outcrop.turns.redis.follower import Follower
 from outcrop.turns.redis.holdings import Holdings
 from outcrop.turns.redis.loader import Loader, Spawn
+from outcrop.turns.redis.mirror import Mirror
 from outcrop.turns.redis.writer import OwnTurn, Writer
 
 logger = structlog.get_logger(__name__)
@@ -81,14 +84,7 @@ class Producer:
         link = self.parts.link
         request, nonce = await link.execute("HMGET", f"{link.prefix}turn:{turn_id}", "request", "nonce")
         opening = msgspec.structs.replace(record.opening, request=request or None)
-        mirror = self.parts.holdings.mirrors.get(turn_id)
-        if mirror is not None and mirror.last_seq < record.last_seq:
-            await self.parts.loader.catch_up(mirror)
-        if mirror is None or mirror.epoch != record.epoch or mirror.last_seq < record.last_seq:
-            if mirror is not None:
-                self.parts.follower.unfollow(mirror)
-                mirror.fail(EpochChanged("the log has lost entries since this reader began"))
-            mirror = self.parts.holdings.mirror_record(record)
+        mirror = await self._mirror_orphan(record)
         lease = Lease(turn_id, record.token)
         turn = OwnTurn(opening, lease, mirror, (nonce or b"").decode(), last_seq=mirror.last_seq)
         turn.size = record.size
@@ -99,6 +95,23 @@ class Producer:
         self.parts.writer.touch(turn)
         if self.listener is not None:
             self.listener.on_orphan(msgspec.structs.replace(mirror.status, opening=opening), lease)
+
+    async def _mirror_orphan(self, record: TurnRecord) -> Mirror:
+        """
+        Find what is known here of an orphan, and bring it up to date; make it anew where it shows what was lost.
+        """
+        mirror = self.parts.holdings.mirrors.get(record.opening.turn_id)
+        if mirror is None:
+            return self.parts.holdings.mirror_record(record)
+        if mirror.last_seq < record.last_seq:
+            with contextlib.suppress(EpochChanged, PositionExpired):
+                await self.parts.loader.catch_up(mirror)
+        is_good = mirror.error is None and not mirror.is_dropped
+        if is_good and mirror.epoch == record.epoch and mirror.last_seq >= record.last_seq:
+            return mirror
+        self.parts.follower.unfollow(mirror)
+        mirror.fail(EpochChanged("the log has lost entries since this reader began"))
+        return self.parts.holdings.mirror_record(record)
 
     async def check(self) -> None:
         """
@@ -133,17 +146,18 @@ class Producer:
             if turn.remote:
                 before = len(turn.remote)
                 turn.remote = {replica: until for replica, until in turn.remote.items() if until > now}
-                self._tell_remote(turn, before)
+                if len(turn.remote) != before:
+                    self._tell_remote(turn)
         await self.parts.follower.announce("join", self.parts.follower.followed)
 
     def _count_remote(self, turn: OwnTurn, replica: str, *, joins: bool) -> None:
-        before = len(turn.remote)
         if joins:
             turn.remote[replica] = asyncio.get_running_loop().time() + self._lease_seconds
-        else:
-            turn.remote.pop(replica, None)
-        self._tell_remote(turn, before)
+            # Also where that is known: the first time, the turn's call may not have been about to be made yet.
+            self._tell_remote(turn)
+        elif turn.remote.pop(replica, None) is not None:
+            self._tell_remote(turn)
 
-    def _tell_remote(self, turn: OwnTurn, before: int) -> None:
-        if len(turn.remote) != before and self.listener is not None:
+    def _tell_remote(self, turn: OwnTurn) -> None:
+        if self.listener is not None:
             self.listener.on_remote_readers(turn.lease.turn_id, len(turn.remote))

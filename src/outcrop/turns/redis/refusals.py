@@ -31,12 +31,19 @@ def check_acquired(opening: TurnOpening, answer: Sequence[bytes]) -> None:
         case b"busy":
             raise ChatBusy("a turn of this chat is already active; stop it, or wait", turn_id=answer[1].decode())
         case b"duplicate":
-            turn_id, _, fingerprint = answer[1].decode().partition(" ")
-            if fingerprint != opening.fingerprint:
-                raise IdempotencyMismatch("this idempotency key was used for another request")
-            raise DuplicateTurn("this idempotency key has begun a turn already", turn_id=turn_id)
+            raise refuse_key(answer[1], opening.fingerprint)
         case _:
             return
+
+
+def refuse_key(taken: bytes, fingerprint: str) -> DuplicateTurn | IdempotencyMismatch:
+    """
+    Make the error for a request whose idempotency key is taken; `taken` is what is stored under it.
+    """
+    turn_id, _, asked = taken.decode().partition(" ")
+    if asked != fingerprint:
+        return IdempotencyMismatch("this idempotency key was used for another request")
+    return DuplicateTurn("this idempotency key has begun a turn already", turn_id=turn_id)
 
 
 def check_position(mirror: Mirror, after: int, epoch: str | None, last_seq: int) -> None:

@@ -9,7 +9,7 @@ import hashlib
 
 import msgspec
 
-from outcrop.turns.redis.codec import RECORD_FIELDS
+from outcrop.turns.redis.codec import DISCARDED, RECORD_FIELDS
 
 APPEND_MISSING = 0
 APPEND_LOST = 1
@@ -95,7 +95,7 @@ return 'ok'
 """
 )
 
-DISCARD = _script("""
+DISCARD = _script(f"""
 -- 1 turn, 2 token, 3 idempotency key, 4 chat, 5 replica
 local held = call('HMGET', p..'turn:'..ARGV[1], 'token', 'state', 'before')
 if held[1] ~= ARGV[2] or held[2] ~= 'running' then return 0 end
@@ -109,6 +109,7 @@ if ARGV[4] ~= '' and call('GET', p..'chat:'..ARGV[4]) == ARGV[1] then
 end
 call('SREM', p..'turns:'..ARGV[5], ARGV[1])
 call('DEL', p..'turn:'..ARGV[1], p..'log:'..ARGV[1])
+call('PUBLISH', p..'on:'..ARGV[1], '{DISCARDED.decode()}')
 return 1
 """)
 
