@@ -12,11 +12,12 @@ import pytest
 from outcrop.adapters.registry import ADAPTERS, CONVERSE
 from outcrop.dialects.anthropic.stream import AnthropicOpening, render_message
 from outcrop.dialects.bedrock.stream import ConverseFrames, render_answer
-from outcrop.dialects.blocks import MAX_ARGUMENT_DEPTH, parse_arguments
+from outcrop.dialects.blocks import parse_arguments
 from outcrop.dialects.openai.chat_stream import ChatAnswerOpening, ChatChunkRenderer, encode_chat_completion
 from outcrop.dialects.openai.responses_stream import ResponseOpening, ResponsesRenderer, encode_response
 from outcrop.dialects.ui_stream.message import to_answer_parts
 from outcrop.errors import InvalidMessage
+from outcrop.nesting import MAX_ARGUMENT_DEPTH
 from outcrop.turns.fold import fold
 from outcrop.types import (
     LogEntry,

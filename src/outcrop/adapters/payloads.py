@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from outcrop.errors import InvalidMessage
+from outcrop.nesting import is_deeper
 
 MAX_DEPTH = 500
 """
@@ -40,13 +41,8 @@ def decode_payload(decoder: msgspec.json.Decoder[_Shape], payload: bytes, what: 
 
 
 def _is_deep(payload: bytes) -> bool:
-    if payload.count(b"{") + payload.count(b"[") <= MAX_DEPTH:
-        return False
-    level = [msgspec.json.decode(payload)]
-    for _ in range(MAX_DEPTH):
-        inner = (one.values() if isinstance(one, dict) else one for one in level if isinstance(one, dict | list))
-        level = [member for members in inner for member in members if isinstance(member, dict | list)]
-    return bool(level)
+    may_be_deep = payload.count(b"{") + payload.count(b"[") > MAX_DEPTH
+    return may_be_deep and is_deeper(msgspec.json.decode(payload), MAX_DEPTH + 1)
 
 
 def unread(fields: Mapping[str, Any], read: frozenset[str]) -> Json:

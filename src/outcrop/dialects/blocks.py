@@ -12,18 +12,11 @@ from typing import Any, Literal
 
 import msgspec
 
-from outcrop.dialects.fields import is_deeper
+from outcrop.nesting import parse_object
 from outcrop.types import LogEntry, ReasoningDelta, StreamEvent, TextDelta, ToolUseDelta, ToolUseStart
 
 BlockKind = Literal["text", "thinking", "redacted", "tool_use", "opaque"]
 NO_BLOCK = -1
-MAX_ARGUMENT_DEPTH = 250
-"""
-A call of a tool whose arguments have more levels is one that is not whole, as in a turn's fold. Python's own bound, of
-about 1,000, depends on the caller: what one place reads, another could not write.
-"""
-
-_json_decoder = msgspec.json.Decoder(dict[str, Any])
 
 
 class Opened(msgspec.Struct, frozen=True, kw_only=True):
@@ -246,12 +239,4 @@ def parse_arguments(fragments: Iterable[str]) -> dict[str, Any] | None:
     No fragments at all are an empty object.
     """
     fragments = list(fragments)
-    if not fragments:
-        return {}
-    text = "".join(fragments)
-    try:
-        value = _json_decoder.decode(text)
-    except (msgspec.MsgspecError, RecursionError, UnicodeEncodeError):
-        return None
-    may_be_deep = text.count("{") + text.count("[") >= MAX_ARGUMENT_DEPTH
-    return None if may_be_deep and is_deeper(value, MAX_ARGUMENT_DEPTH) else value
+    return parse_object("".join(fragments)) if fragments else {}

@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeVar
 import msgspec
 
 from outcrop.errors import RequestError
+from outcrop.nesting import is_deeper
 
 MAX_DEPTH = 100
 MAX_SHOWN_CHARACTERS = 80
@@ -77,19 +78,6 @@ def _to_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         names = [name for name, _ in pairs]
         raise _Doubled(next(name for name in names if names.count(name) > 1))
     return fields
-
-
-def is_deeper(value: Any, levels: int) -> bool:
-    """
-    Say whether a JSON value has more levels than these; a value that holds nothing is one level.
-    """
-    level = [value]
-    for _ in range(levels):
-        inner = (one.values() if isinstance(one, dict) else one for one in level if isinstance(one, dict | list))
-        level = [member for members in inner for member in members]
-        if not level:
-            return False
-    return True
 
 
 class Fields:

@@ -3,10 +3,10 @@ Pure functions over events: merge neighbours, fold an answer, estimate what was 
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import msgspec
 
+from outcrop.nesting import parse_object
 from outcrop.types import (
     ReasoningDelta,
     ReasoningPart,
@@ -24,12 +24,6 @@ from outcrop.types import (
 CHARACTERS_PER_TOKEN = 4
 """
 The usual rule of thumb for English text; estimates made with it are marked as such.
-"""
-
-
-MAX_ARGUMENT_DEPTH = 250
-"""
-A call of a tool whose arguments nest deeper counts as unfinished: Python's bound, of about 1,000, depends on who calls.
 """
 
 
@@ -118,28 +112,8 @@ def _fold_block(block: list[StreamEvent]) -> list[TextPart | ReasoningPart | Too
 
 def _fold_tool_use(start: ToolUseStart, block: list[StreamEvent]) -> list[TextPart | ReasoningPart | ToolUsePart]:
     arguments = "".join(event.input_json for event in block if isinstance(event, ToolUseDelta))
-    try:
-        value = msgspec.json.decode(arguments or "{}", type=dict[str, Any])
-    except (msgspec.DecodeError, RecursionError):
-        return []
-    if _is_deeper(value, MAX_ARGUMENT_DEPTH):
-        # It could not be written again everywhere that it was read.
-        return []
-    return [ToolUsePart(tool_use_id=start.tool_use_id, name=start.name, input=value)]
-
-
-def _is_deeper(value: Any, depth: int) -> bool:
-    level = [value]
-    for _ in range(depth):
-        level = [
-            inner
-            for each in level
-            if isinstance(each, dict | list)
-            for inner in (each.values() if isinstance(each, dict) else each)
-        ]
-        if not level:
-            return False
-    return True
+    value = parse_object(arguments or "{}")
+    return [] if value is None else [ToolUsePart(tool_use_id=start.tool_use_id, name=start.name, input=value)]
 
 
 def estimate_usage(reported: Usage | None, *, prompt_characters: int, answer_characters: int) -> Usage:

@@ -35,18 +35,19 @@ def wake_all(readers: Sequence[Wakeable], turn_id: str) -> None:
     """
     for reader in readers:
         wake = reader.wake
-        if not _try(wake, turn_id):
+        try:
+            wake()
+        except Exception:
+            logger.exception("a reader failed when it was woken; it is dropped", turn_id=turn_id)
             reader.expel(StoreError("this reader has failed; read again from its position"))
-            _try(wake, turn_id)
+            _wake_once_more(wake, turn_id)
 
 
-def _try(wake: Callable[[], None], turn_id: str) -> bool:
+def _wake_once_more(wake: Callable[[], None], turn_id: str) -> None:
     try:
         wake()
     except Exception:
-        logger.exception("a reader failed when it was woken; it is dropped", turn_id=turn_id)
-        return False
-    return True
+        logger.exception("a reader that was dropped could not tell its client", turn_id=turn_id)
 
 
 def ignore() -> None:

@@ -10,10 +10,9 @@ from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from outcrop.dialects.blocks import MAX_ARGUMENT_DEPTH
-from outcrop.dialects.fields import is_deeper
 from outcrop.dialects.ui_stream.endings import UiStreamClosing
 from outcrop.dialects.ui_stream.renderer import UiStreamOpening, UiStreamRenderer
+from outcrop.nesting import MAX_ARGUMENT_DEPTH, is_deeper
 from outcrop.types import (
     DocumentPart,
     ImagePart,
